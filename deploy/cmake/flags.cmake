@@ -1,0 +1,28 @@
+# How everything is compiled: hardened always, sanitized for the tests.
+add_library(huiyin_flags INTERFACE)
+target_compile_options(huiyin_flags INTERFACE -Wall -Wextra -Wshadow -Wvla -Wno-missing-field-initializers
+  $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes> $<$<COMPILE_LANGUAGE:C>:-Wmissing-prototypes>
+  -fstack-protector-strong -fno-omit-frame-pointer)
+target_compile_definitions(huiyin_flags INTERFACE _GNU_SOURCE HY_VERSION="${PROJECT_VERSION}")
+target_include_directories(huiyin_flags INTERFACE ${CMAKE_SOURCE_DIR}/common)
+target_link_options(huiyin_flags INTERFACE -Wl,-z,relro,-z,now)
+target_link_libraries(huiyin_flags INTERFACE m pthread)
+if(HY_WERROR)
+  target_compile_options(huiyin_flags INTERFACE -Werror)
+endif()
+if(HY_SANITIZE STREQUAL "address")
+  target_compile_options(huiyin_flags INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=undefined)
+  target_link_options(huiyin_flags INTERFACE -fsanitize=address,undefined)
+elseif(HY_SANITIZE STREQUAL "thread")
+  target_compile_options(huiyin_flags INTERFACE -fsanitize=thread)
+  target_link_options(huiyin_flags INTERFACE -fsanitize=thread)
+else()
+  target_compile_options(huiyin_flags INTERFACE $<$<CONFIG:Release>:-U_FORTIFY_SOURCE> $<$<CONFIG:Release>:-D_FORTIFY_SOURCE=2>)
+endif()
+if(HY_COVERAGE)
+  target_compile_options(huiyin_flags INTERFACE --coverage -O0)
+  target_link_options(huiyin_flags INTERFACE --coverage)
+endif()
+# assert() is not used: HY_ASSERT stays in every build.
+set(CMAKE_C_FLAGS_RELEASE "-O2 -g")
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g")
