@@ -1,0 +1,172 @@
+/* Making ids. Random bytes come from the kernel, some hundred at a time: intake makes tens of thousands of ids a second. */
+#include "base/id.h"
+
+#include "base/err.h"
+
+#include <pthread.h>
+#include <sodium.h>
+
+enum { COUNT_MAX = 0xfff, COUNT_SEED = 0x3ff };
+
+static pthread_once_t ready = PTHREAD_ONCE_INIT;
+static _Thread_local struct {
+	uint8_t bytes[512];
+	size_t left;
+} pool;
+
+/* A child that kept our pool would issue our next ids a second time. */
+static void forget_pool(void)
+{
+	pool.left = 0;
+}
+
+static void get_ready(void)
+{
+	if (sodium_init() < 0)
+		hy_panic("libsodium finds no source of randomness");
+	if (pthread_atfork(NULL, NULL, forget_pool) != 0)
+		hy_panic("no fork handler");
+}
+
+static uint64_t random_u64(void)
+{
+	pthread_once(&ready, get_ready);
+	uint64_t v;
+	if (pool.left < sizeof(v)) {
+		randombytes_buf(pool.bytes, sizeof(pool.bytes));
+		pool.left = sizeof(pool.bytes);
+	}
+	pool.left -= sizeof(v);
+	memcpy(&v, pool.bytes + pool.left, sizeof(v));
+	return v;
+}
+
+static void put_ms(struct hy_id *id, int64_t ms)
+{
+	for (int i = 5; i >= 0; i--, ms >>= 8)
+		id->b[i] = (uint8_t)ms;
+}
+
+struct hy_id hy_id_new(struct hy_ids *ids, int64_t now_ms)
+{
+	uint64_t random = random_u64();
+	/* The counter begins low, at random, and is never 0 while it counts: 0 says that last_ms comes from the store, where
+	 * the counter is not kept, so that millisecond may be used up. */
+	uint16_t seed = (uint16_t)(1 + random_u64() % COUNT_SEED);
+	if (now_ms > ids->last_ms) {
+		ids->last_ms = now_ms;
+		ids->count = seed;
+	} else if (ids->count == 0 || ids->count >= COUNT_MAX) {
+		ids->last_ms++;
+		ids->count = seed;
+	} else {
+		ids->count++;
+	}
+	struct hy_id id;
+	put_ms(&id, ids->last_ms);
+	id.b[6] = (uint8_t)(0x70 | ids->count >> 8);
+	id.b[7] = (uint8_t)ids->count;
+	hy_be_put64(id.b + 8, random);
+	id.b[8] = (uint8_t)(0x80 | (id.b[8] & 0x3f));
+	return id;
+}
+
+struct hy_id hy_id_derive(struct hy_id cause, const struct hy_bytes *parts, size_t count)
+{
+	pthread_once(&ready, get_ready);
+	crypto_generichash_state hash;
+	struct hy_id id;
+	crypto_generichash_init(&hash, NULL, 0, sizeof(id.b));
+	crypto_generichash_update(&hash, cause.b, sizeof(cause.b));
+	for (size_t i = 0; i < count; i++) {
+		uint8_t size[8];
+		hy_be_put64(size, parts[i].size);
+		crypto_generichash_update(&hash, size, sizeof(size));
+		if (parts[i].size)
+			crypto_generichash_update(&hash, parts[i].data, parts[i].size);
+	}
+	crypto_generichash_final(&hash, id.b, sizeof(id.b));
+	memcpy(id.b, cause.b, 6);
+	id.b[6] = (uint8_t)(0x80 | (id.b[6] & 0x0f));
+	id.b[8] = (uint8_t)(0x80 | (id.b[8] & 0x3f));
+	return id;
+}
+
+int64_t hy_id_ms(struct hy_id id)
+{
+	int64_t ms = 0;
+	for (int i = 0; i < 6; i++)
+		ms = ms << 8 | id.b[i];
+	return ms;
+}
+
+bool hy_id_is_zero(struct hy_id id)
+{
+	static const struct hy_id zero;
+	return hy_id_equal(id, zero);
+}
+
+bool hy_id_equal(struct hy_id a, struct hy_id b)
+{
+	return memcmp(a.b, b.b, sizeof(a.b)) == 0;
+}
+
+int hy_id_cmp(struct hy_id a, struct hy_id b)
+{
+	return memcmp(a.b, b.b, sizeof(a.b));
+}
+
+struct hy_id hy_id_from(struct hy_bytes b)
+{
+	struct hy_id id = { 0 };
+	if (b.size == sizeof(id.b))
+		memcpy(id.b, b.data, sizeof(id.b));
+	return id;
+}
+
+/* A dash stands before these bytes: 8-4-4-4-12 digits. */
+static bool dash_before(size_t byte)
+{
+	return byte == 4 || byte == 6 || byte == 8 || byte == 10;
+}
+
+void hy_id_text(struct hy_id id, char out[static HY_ID_TEXT])
+{
+	char *to = out;
+	for (size_t i = 0; i < sizeof(id.b); i++) {
+		if (dash_before(i))
+			*to++ = '-';
+		hy_hex(&id.b[i], 1, to);
+		to += 2;
+	}
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+bool hy_id_parse(const char *text, struct hy_id *out)
+{
+	if (!text)
+		return false;
+	struct hy_id id;
+	for (size_t i = 0; i < sizeof(id.b); i++) {
+		if (dash_before(i) && *text++ != '-')
+			return false;
+		int high = hex_digit(text[0]);
+		int low = high < 0 ? -1 : hex_digit(text[1]);
+		if (low < 0)
+			return false;
+		id.b[i] = (uint8_t)(high << 4 | low);
+		text += 2;
+	}
+	if (*text)
+		return false;
+	*out = id;
+	return true;
+}
