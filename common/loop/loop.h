@@ -48,12 +48,20 @@ void hy_socket_close(struct hy_socket **s);
 int hy_loop_watch_socket(struct hy_loop *l, struct hy_socket *s, void (*call)(void *arg, struct hy_bytes from, struct hy_bytes message), void *arg);
 void hy_loop_unwatch_socket(struct hy_loop *l, struct hy_socket *s);
 
+/* Within `call`: keeps the message that it was given, without a copy when it is large, so that *view lives until
+ * hy_message_free(). Once a message. HY_NO_MEMORY. */
+struct hy_message;
+int hy_socket_keep(struct hy_socket *s, struct hy_message **out, struct hy_bytes *view);
+void hy_message_free(struct hy_message **m); /* NULL is fine */
+
 /* Sends now or not at all: HY_OK, HY_BUSY (the peer's window is full), HY_UNREACHABLE (the peer is gone). `to` is empty for
  * a caller. HY_OK means nothing more than "queued": only the other side's answer is an acknowledgement. */
 int hy_socket_send(struct hy_socket *s, struct hy_bytes to, struct hy_bytes message);
 /* The same without a copy: takes `data` (from malloc) over in any case. */
 int hy_socket_send_own(struct hy_socket *s, struct hy_bytes to, void *data, size_t size);
 
+/* A caller can't send before its connection stands (HY_BUSY): waits for that at most `timeout_ms`. HY_TIMEOUT. */
+int hy_socket_ready(struct hy_socket *s, int64_t timeout_ms);
 /* For commands: waits for one message at most `timeout_ms`. The view lives until the next call. HY_TIMEOUT. */
 int hy_socket_receive(struct hy_socket *s, int64_t timeout_ms, struct hy_bytes *message);
 

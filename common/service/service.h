@@ -147,6 +147,8 @@ struct hy_job {
 };
 /* Server thread. HY_BUSY when too many records are in flight already. */
 int hy_daemon_submit(struct hy_daemon *d, struct hy_job *job);
+/* The same from the writer thread, for what work() found out: `done` comes back on the writer thread. */
+void hy_daemon_post(struct hy_daemon *d, struct hy_job *job);
 /* Makes the writer's loop turn now. Any thread. */
 void hy_daemon_wake(struct hy_daemon *d);
 /* Asks the daemon to stop: SIGTERM's way. Any thread. */
