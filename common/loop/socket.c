@@ -19,7 +19,7 @@
 struct hy_socket {
 	void *zmq;
 	enum hy_socket_kind kind;
-	zmq_msg_t *served;  /* the message whose callback is running */
+	zmq_msg_t *served; /* the message whose callback is running */
 	zmq_msg_t received; /* what hy_socket_receive() handed out */
 };
 
@@ -115,7 +115,8 @@ static int check_path(const char *path, struct hy_fault *f)
 {
 	size_t most = sizeof(((struct sockaddr_un *)0)->sun_path) - 1;
 	if (strlen(path) > most)
-		return hy_fail(f, HY_CONFIG, "the socket path %s is longer than %zu bytes: choose a shorter directory", path, most);
+		return hy_fail(f, HY_CONFIG, "the socket path %s is longer than %zu bytes: choose a shorter directory",
+			path, most);
 	if (!*path)
 		return hy_fail(f, HY_CONFIG, "the socket path is empty");
 	return HY_OK;
@@ -140,9 +141,11 @@ static int make_way(const char *path, struct hy_fault *f)
 	if (rc == 0 || why == EAGAIN) /* EAGAIN: someone listens, and is busy */
 		return hy_fail(f, HY_IN_USE, "the address ipc://%s is taken: another process listens there", path);
 	if (why != ECONNREFUSED && why != ENOENT)
-		return hy_fail(f, hy_err_from_errno(why), "can't tell whether anyone listens at %s: %s", path, strerror(why));
+		return hy_fail(
+			f, hy_err_from_errno(why), "can't tell whether anyone listens at %s: %s", path, strerror(why));
 	if (unlink(path) < 0 && errno != ENOENT)
-		return hy_fail(f, hy_err_from_errno(errno), "can't remove the dead socket %s: %s", path, strerror(errno));
+		return hy_fail(
+			f, hy_err_from_errno(errno), "can't remove the dead socket %s: %s", path, strerror(errno));
 	return HY_OK;
 }
 
@@ -153,7 +156,8 @@ static int bind_door(void *zmq, const char *endpoint, const char *path, struct h
 		return err;
 	if (zmq_bind(zmq, endpoint) < 0) {
 		if (errno == EADDRINUSE)
-			return hy_fail(f, HY_IN_USE, "the address %s is taken: another process listens there", endpoint);
+			return hy_fail(
+				f, HY_IN_USE, "the address %s is taken: another process listens there", endpoint);
 		return hy_fail(f, HY_CONFIG, "can't listen at %s: %s", endpoint, zmq_strerror(errno));
 	}
 	if (path && chmod(path, 0600) < 0)
@@ -289,7 +293,8 @@ static int receive(struct hy_socket *s, uint8_t *peer, size_t *peer_size, zmq_ms
 	return HY_OK;
 }
 
-int hy_socket_serve(struct hy_socket *s, void (*call)(void *arg, struct hy_bytes from, struct hy_bytes message), void *arg)
+int hy_socket_serve(
+	struct hy_socket *s, void (*call)(void *arg, struct hy_bytes from, struct hy_bytes message), void *arg)
 {
 	uint8_t peer[PEER_MAX];
 	size_t peer_size;

@@ -7,6 +7,7 @@
 void *hy_socket_zmq(struct hy_socket *s);
 
 /* Serves one message that is there: HY_OK, or HY_NOT_FOUND when there is none, HY_IO. Messages of the wrong shape are swallowed. */
-int hy_socket_serve(struct hy_socket *s, void (*call)(void *arg, struct hy_bytes from, struct hy_bytes message), void *arg);
+int hy_socket_serve(
+	struct hy_socket *s, void (*call)(void *arg, struct hy_bytes from, struct hy_bytes message), void *arg);
 
 #endif
