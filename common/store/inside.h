@@ -23,8 +23,8 @@ struct hy_txn {
 	MDB_txn *mdb;
 	enum hy_txn_mode mode;
 	int err;
-	int64_t begun_ms;            /* monotonic */
-	struct hy_walk *walks;       /* cursors still open, closed with the transaction */
+	int64_t begun_ms; /* monotonic */
+	struct hy_walk *walks; /* cursors still open, closed with the transaction */
 	struct hy_txn *next, **link; /* in store->idle or store->reading */
 };
 
@@ -37,7 +37,7 @@ struct hy_walk {
 struct hy_store {
 	MDB_env *env;
 	int lock_fd; /* -1 when read-only */
-	bool read_only;
+	bool read_only, fresh; /* fresh: it had no tables when we opened it */
 	uint32_t page_bytes;
 	struct hy_table tables[HY_STORE_TABLES_MAX + 1];
 	size_t table_count;
@@ -48,7 +48,7 @@ struct hy_store {
 	atomic_bool writing;
 
 	pthread_mutex_t lock; /* over the two lists and what follows */
-	struct hy_txn *idle;  /* ended readers, kept with their place in LMDB's reader table */
+	struct hy_txn *idle; /* ended readers, kept with their place in LMDB's reader table */
 	struct hy_txn *reading;
 	size_t held_txn; /* the oldest snapshot that someone holds, while newer ones exist ... */
 	int64_t held_ms; /* ... and since when we see it */
