@@ -17,7 +17,7 @@ struct hy_bytes {
 
 static inline struct hy_bytes hy_bytes(const void *data, size_t size)
 {
-	return (struct hy_bytes){ data, size };
+	return (struct hy_bytes){ (const uint8_t *)data, size }; /* the cast is for our two C++ files */
 }
 static inline struct hy_bytes hy_bytes_text(const char *text)
 {

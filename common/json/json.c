@@ -55,6 +55,11 @@ static int fault_at(struct hy_fault *f, int err, struct hy_bytes text, size_t at
 	return hy_fail(f, err, "line %zu, column %zu: %s", line, column, words);
 }
 
+#define QUOTED(x) #x
+#define DIGITS(x) QUOTED(x)
+static const char too_deep[] = "more than " DIGITS(HY_JSON_DEPTH) " levels";
+static const char too_wide[] = "more than " DIGITS(HY_JSON_KEYS) " names in one object";
+
 /* The place where a text that isn't UTF-8 stops being it; text.size when it is. */
 static size_t bad_utf8(struct hy_bytes text)
 {
@@ -110,7 +115,8 @@ static const struct {
 	{ "':' expected", "a ':' should stand here, between the name and its value", true },
 	{ "'}' expected", "a ',' or '}' should stand here", true },
 	{ "']' expected", "a ',' or ']' should stand here", true },
-	{ "invalid token", "not a JSON value (texts stand in double quotes; true, false and null are written small)", true },
+	{ "invalid token", "not a JSON value (texts stand in double quotes; true, false and null are written small)",
+		true },
 	{ "unexpected token", "a value should stand here", true },
 	{ "control character", "a control character in a text has to be written as \\u00XX", false },
 	{ "unexpected newline", "the text isn't closed at the end of its line", false },
@@ -144,16 +150,9 @@ static int explain(struct hy_bytes text, enum hy_json_flaw flaw, struct hy_fault
 		return fault_at(f, HY_BAD_INPUT, text, at, "not UTF-8");
 	if (text.size >= 3 && memcmp(text.data, "\xef\xbb\xbf", 3) == 0)
 		return fault_at(f, HY_BAD_INPUT, text, 0, "a byte order mark, which JSON does without");
-	char words[256];
-	at = beyond_limits(text, flaw);
-	if (at < text.size && flaw == HY_JSON_DEEP) {
-		snprintf(words, sizeof(words), "more than %d levels", HY_JSON_DEPTH);
-		return fault_at(f, HY_BAD_INPUT, text, at, words);
-	}
-	if (at < text.size && flaw == HY_JSON_WIDE) {
-		snprintf(words, sizeof(words), "more than %d names in one object", HY_JSON_KEYS);
-		return fault_at(f, HY_BAD_INPUT, text, at, words);
-	}
+	if (flaw == HY_JSON_DEEP || flaw == HY_JSON_WIDE)
+		return fault_at(
+			f, HY_BAD_INPUT, text, beyond_limits(text, flaw), flaw == HY_JSON_DEEP ? too_deep : too_wide);
 	json_error_t error;
 	json_t *json = json_loadb((const char *)text.data, text.size,
 		JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, &error);
@@ -161,20 +160,26 @@ static int explain(struct hy_bytes text, enum hy_json_flaw flaw, struct hy_fault
 		json_decref(json);
 		return hy_fail(f, HY_BAD_INPUT, "not valid JSON");
 	}
+	if (json_error_code(&error) == json_error_stack_overflow)
+		return fault_at(f, HY_BAD_INPUT, text, beyond_limits(text, HY_JSON_DEEP), too_deep);
 	at = error.position > 0 ? (size_t)error.position : 0;
 	if (at > text.size)
 		at = text.size;
 	struct hy_bytes quoted = quoted_by(error.text);
-	bool found = quoted.size && quoted.size <= at && memcmp(text.data + at - quoted.size, quoted.data, quoted.size) == 0;
+	bool found =
+		quoted.size && quoted.size <= at && memcmp(text.data + at - quoted.size, quoted.data, quoted.size) == 0;
 	if (json_error_code(&error) == json_error_duplicate_key) {
 		if (found)
 			at -= quoted.size;
+		char words[256];
 		snprintf(words, sizeof(words), "the name %.*s occurs twice in this object", (int)quoted.size,
 			quoted.size ? (const char *)quoted.data : "");
-		return fault_at(f, HY_BAD_INPUT, text, at, quoted.size ? words : "the name occurs twice in this object");
+		return fault_at(
+			f, HY_BAD_INPUT, text, at, quoted.size ? words : "the name occurs twice in this object");
 	}
 	if (json_error_code(&error) == json_error_premature_end_of_input)
-		return fault_at(f, HY_BAD_INPUT, text, text.size, text.size ? "the text ends too early" : "no text at all");
+		return fault_at(
+			f, HY_BAD_INPUT, text, text.size, text.size ? "the text ends too early" : "no text at all");
 	for (size_t i = 0; i < sizeof(sentences) / sizeof(sentences[0]); i++) {
 		if (strncmp(error.text, sentences[i].theirs, strlen(sentences[i].theirs)) != 0)
 			continue;

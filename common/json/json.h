@@ -12,18 +12,19 @@
 
 #define HY_JSON_DEPTH 16
 #define HY_JSON_KEYS 1000 /* of one object */
-#define HY_JSON_PAD 64    /* spare bytes a buffer handed to hy_json_read() must have behind its content */
+#define HY_JSON_PAD 64 /* spare bytes a buffer handed to hy_json_read() must have behind its content */
 
 enum hy_json_type { HY_JSON_NULL, HY_JSON_BOOL, HY_JSON_NUMBER, HY_JSON_TEXT, HY_JSON_ARRAY, HY_JSON_OBJECT };
 
 struct hy_json {
 	enum hy_json_type type;
-	struct hy_bytes key;          /* its name within the object; NUL-terminated behind */
-	struct hy_bytes text;         /* HY_JSON_TEXT: UTF-8, unescaped, NUL-terminated behind; may hold a NUL: check text.size */
-	double number;                /* HY_JSON_NUMBER */
-	int64_t integer;              /* the same when `whole` */
+	struct hy_bytes key; /* its name within the object; NUL-terminated behind */
+	struct hy_bytes
+		text; /* HY_JSON_TEXT: UTF-8, unescaped, NUL-terminated behind; may hold a NUL: check text.size */
+	double number; /* HY_JSON_NUMBER */
+	int64_t integer; /* the same when `whole` */
 	bool whole, truth;
-	uint32_t count;               /* members of an array or object */
+	uint32_t count; /* members of an array or object */
 	const struct hy_json *parent, *first, *next; /* first child, next sibling */
 };
 
@@ -38,8 +39,10 @@ int hy_json_read(struct hy_json_reader *r, struct hy_bytes text, const struct hy
 /* The same, with the memory copied for padding: for callers off the hot path. */
 int hy_json_read_copy(struct hy_json_reader *r, struct hy_bytes text, const struct hy_json **out, struct hy_fault *f);
 
-const struct hy_json *hy_json_get(const struct hy_json *object, const char *key); /* NULL when absent or not an object */
-const char *hy_json_text(const struct hy_json *object, const char *key, const char *otherwise); /* a text member, NUL-terminated; `otherwise` when absent or of another type */
+const struct hy_json *hy_json_get(
+	const struct hy_json *object, const char *key); /* NULL when absent or not an object */
+const char *hy_json_text(const struct hy_json *object, const char *key,
+	const char *otherwise); /* a text member, NUL-terminated; `otherwise` when absent or of another type */
 int64_t hy_json_integer(const struct hy_json *object, const char *key, int64_t otherwise);
 bool hy_json_truth(const struct hy_json *object, const char *key, bool otherwise);
 const char *hy_json_type_name(enum hy_json_type type);

@@ -11,15 +11,20 @@
 #include <simdjson.h>
 
 extern "C" {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored                                                                                         \
+	"-Wshadow" /* hy_bytes() beside struct hy_bytes is plain C, to C++ it is a hidden constructor */
 #include "json/read.h"
+#pragma GCC diagnostic pop
 }
 
 static_assert(HY_JSON_PAD >= simdjson::SIMDJSON_PADDING, "simdjson reads past the end of a text");
 
-namespace {
+namespace
+{
 
-constexpr uint32_t few = 16;      /* objects of up to this many names are compared pairwise */
-constexpr uint32_t slots = 2048;  /* of the hash table for the others: a power of two, twice HY_JSON_KEYS at least */
+constexpr uint32_t few = 16; /* objects of up to this many names are compared pairwise */
+constexpr uint32_t slots = 2048; /* of the hash table for the others: a power of two, twice HY_JSON_KEYS at least */
 constexpr double exact = 9007199254740992.0; /* 2^53: up to here a double that is whole is exactly the number written */
 static_assert(slots >= 2 * HY_JSON_KEYS, "the table must not fill up");
 
@@ -65,7 +70,8 @@ struct hy_json_parser {
 	struct hy_json *nodes = nullptr;
 	size_t room = 0, used = 0;
 	uint64_t seed = 0;
-	uint32_t stamp = 0; /* a slot counts only if it carries the present object's stamp, so nothing is ever cleared */
+	uint32_t stamp =
+		0; /* a slot counts only if it carries the present object's stamp, so nothing is ever cleared */
 	struct {
 		uint32_t stamp;
 		const struct hy_json *node;
@@ -177,10 +183,12 @@ enum hy_json_flaw hy_json_parser::walk(simdjson::dom::element element, struct hy
 	switch (element.type()) {
 	case element_type::OBJECT:
 		node->type = HY_JSON_OBJECT;
-		return depth == HY_JSON_DEPTH ? HY_JSON_DEEP : walk_object(element.get_object().value_unsafe(), node, depth + 1);
+		return depth == HY_JSON_DEPTH ? HY_JSON_DEEP
+					      : walk_object(element.get_object().value_unsafe(), node, depth + 1);
 	case element_type::ARRAY:
 		node->type = HY_JSON_ARRAY;
-		return depth == HY_JSON_DEPTH ? HY_JSON_DEEP : walk_array(element.get_array().value_unsafe(), node, depth + 1);
+		return depth == HY_JSON_DEPTH ? HY_JSON_DEEP
+					      : walk_array(element.get_array().value_unsafe(), node, depth + 1);
 	case element_type::STRING: {
 		std::string_view text = element.get_string().value_unsafe();
 		node->type = HY_JSON_TEXT;
@@ -254,8 +262,8 @@ static enum hy_json_flaw flaw_of(simdjson::error_code code)
 	}
 }
 
-extern "C" enum hy_json_flaw hy_json_parse(struct hy_json_parser *p, const uint8_t *data, size_t size,
-	const struct hy_json **root)
+extern "C" enum hy_json_flaw hy_json_parse(
+	struct hy_json_parser *p, const uint8_t *data, size_t size, const struct hy_json **root)
 {
 	try {
 		simdjson::dom::element element;
