@@ -85,15 +85,17 @@ struct hy_serve_options {
 	struct hy_stream *const *streams; /* NULL-terminated */
 	const char *endpoint;
 	struct hy_loop *loop;             /* the server thread's */
-	/* Whether an outside reader's key may follow that stream; NULL: outside readers are forbidden. */
-	bool (*allowed)(void *arg, const char *key, const char *stream);
+	/* Whether the outside reader `peer` with that key may follow that stream; NULL: outside readers are forbidden. Server thread. */
+	bool (*allowed)(void *arg, const char *key, const char *peer, const char *stream);
 	void *arg;
 };
-/* Binds the door and answers Hellos and Pulls from short read transactions. Waiting Pulls are answered when hy_serve_wake() is
+/* Binds the door and answers Hellos and Pulls from short read transactions. Stations of the ring are heard on ipc:// alone, where
+ * the file's mode tells who they are; on other addresses a reader is an outside one, with a key. Waiting Pulls are answered when hy_serve_wake() is
  * called after a commit (from the writer thread), and with an empty Batch once a second. */
 int hy_serve_open(struct hy_serve **out, const struct hy_serve_options *o, struct hy_fault *f);
 void hy_serve_close(struct hy_serve **s);
 void hy_serve_wake(struct hy_serve *s);
+uint64_t hy_serve_dropped(const struct hy_serve *s); /* frames that were malformed, stale or from strangers; any thread */
 
 /* Readers and where they stand. `committed` is what the reader said; what this store has kept of it is written by
  * hy_serve_keep() in the writer's transaction, and trimming counts only what is kept. */
@@ -107,7 +109,7 @@ size_t hy_serve_readers(struct hy_serve *s, struct hy_reader *out, size_t room);
 int hy_serve_keep(struct hy_serve *s, struct hy_txn *t, bool *changed);         /* writer thread, inside its transaction */
 int hy_serve_forget(struct hy_serve *s, struct hy_txn *t, const char *peer, const char *stream); /* an outside reader over max_lag */
 /* Smallest kept mark among ring readers (those in `ring`, NULL-terminated peers; one that never came counts as 0) and the
- * outside readers known: the `keep_after` for trim. */
+ * outside readers known: the `keep_after` for trim. UINT64_MAX when nobody is counted. */
 uint64_t hy_serve_floor(struct hy_serve *s, const char *stream, const char *const *ring, bool count_outside);
 
 /* ---- following: the reader's side of the link -------------------------------------------------------------------------- */
@@ -150,6 +152,7 @@ struct hy_follow_state {
 	struct hy_mark mark;      /* committed */
 	uint64_t head;            /* the writer's, as last heard */
 	int64_t heard_ms;         /* monotonic; 0 = never */
+	uint64_t dropped;         /* frames that were malformed, stale, doubled or came after a gap */
 	char trouble[200];        /* why refused or down, and the remedy */
 };
 struct hy_follow_state hy_follow_state(const struct hy_follow *f);
