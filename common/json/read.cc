@@ -12,8 +12,8 @@
 
 extern "C" {
 #pragma GCC diagnostic push
-#pragma GCC diagnostic ignored                                                                                         \
-	"-Wshadow" /* hy_bytes() beside struct hy_bytes is plain C, to C++ it is a hidden constructor */
+/* hy_bytes() beside struct hy_bytes is plain C; to C++ it is a hidden constructor. */
+#pragma GCC diagnostic ignored "-Wshadow"
 #include "json/read.h"
 #pragma GCC diagnostic pop
 }
