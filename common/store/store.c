@@ -13,6 +13,13 @@
 
 /* ---- the directory ---- */
 
+/* What is wrong with a path is for the operator to put right, unless the disk itself says no. */
+static int path_err(int errno_value)
+{
+	int err = hy_err_from_errno(errno_value);
+	return hy_err_fate(err) == HY_REJECT ? HY_CONFIG : err;
+}
+
 static int make_dir(const char *dir, struct hy_fault *f)
 {
 	char path[4096];
@@ -26,8 +33,7 @@ static int make_dir(const char *dir, struct hy_fault *f)
 		*p = '/';
 	}
 	if (mkdir(path, 0700) < 0 && errno != EEXIST)
-		return hy_fail(f, errno == ENOSPC ? HY_FULL : HY_CONFIG, "can't make the directory %s: %s", dir,
-			strerror(errno));
+		return hy_fail(f, path_err(errno), "can't make the directory %s: %s", dir, strerror(errno));
 	return HY_OK;
 }
 
@@ -39,7 +45,7 @@ static int lock_dir(struct hy_store *s, const char *dir, struct hy_fault *f)
 	snprintf(path, sizeof(path), "%s/lock", dir);
 	s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (s->lock_fd < 0)
-		return hy_fail(f, hy_err_from_errno(errno), "can't open %s: %s", path, strerror(errno));
+		return hy_fail(f, path_err(errno), "can't open %s: %s", path, strerror(errno));
 	if (flock(s->lock_fd, LOCK_EX | LOCK_NB) < 0) {
 		if (errno != EWOULDBLOCK)
 			return hy_fail(f, HY_IO, "can't lock %s: %s", path, strerror(errno));
@@ -154,8 +160,7 @@ static int open_table(struct hy_store *s, struct hy_txn *t, const char *name)
 	return HY_OK;
 }
 
-static int check_maker(
-	struct hy_txn *t, const char *dir, const struct hy_store_options *o, bool fresh, struct hy_fault *f)
+static int check_maker(struct hy_txn *t, const char *dir, const struct hy_store_options *o, struct hy_fault *f)
 {
 	struct hy_bytes maker;
 	int err = hy_txn_get(t, HY_STORE_META, HY_LIT("maker"), &maker);
@@ -193,22 +198,28 @@ static int check_version(struct hy_txn *t, const char *dir, const struct hy_stor
 	return hy_txn_count(t, HY_STORE_META, HY_LIT("version"), (int64_t)o->version - (int64_t)is, NULL);
 }
 
+/* In a transaction of its own making: table handles opened by a reader last only if it is committed for good, which pooled
+ * readers never are. */
 static int open_tables(struct hy_store *s, const char *dir, const struct hy_store_options *o, struct hy_fault *f)
 {
-	struct hy_txn *t = hy_txn_begin(s, s->read_only ? HY_READ : HY_WRITE);
-	int err = t->err != HY_OK ? t->err : open_table(s, t, HY_STORE_META);
-	for (size_t i = 0; err == HY_OK && o->tables && o->tables[i]; i++)
-		err = open_table(s, t, o->tables[i]);
+	struct hy_txn t = { .store = s, .mode = s->read_only ? HY_READ : HY_WRITE };
 	if (f)
 		f->err = HY_OK; /* tells below whether the words are there */
+	int rc = mdb_txn_begin(s->env, NULL, s->read_only ? MDB_RDONLY : 0, &t.mdb);
+	int err = rc ? hy_store_err(rc) : open_table(s, &t, HY_STORE_META);
+	for (size_t i = 0; err == HY_OK && o->tables && o->tables[i]; i++)
+		err = open_table(s, &t, o->tables[i]);
 	if (err == HY_OK)
-		err = check_maker(t, dir, o, f);
+		err = check_maker(&t, dir, o, f);
 	if (err == HY_OK)
-		err = check_version(t, dir, o, f);
-	if (err != HY_OK)
-		hy_txn_abort(&t);
-	else
-		err = hy_txn_commit(&t);
+		err = check_version(&t, dir, o, f);
+	if (err == HY_OK)
+		err = t.err;
+	hy_txn_close_walks(&t);
+	if (err == HY_OK)
+		err = hy_store_err(mdb_txn_commit(t.mdb));
+	else if (t.mdb)
+		mdb_txn_abort(t.mdb);
 	if (err != HY_OK && f && f->err == HY_OK)
 		hy_fail(f, err, "can't set up the store %s: %s", dir, hy_err_text(err));
 	return err;

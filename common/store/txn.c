@@ -1,6 +1,7 @@
 /* Transactions and rows. A transaction remembers its first failure, so that nobody has to check each call. */
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/statvfs.h>
 
 #include "base/clock.h"
 #include "store/inside.h"
@@ -124,19 +125,22 @@ static void end_read(struct hy_txn *t)
 	if (!s)
 		return;
 	hy_txn_close_walks(t);
-	if (t->mdb && t->err == HY_OK)
-		mdb_txn_reset(t->mdb);
-	else if (t->mdb) { /* a reader that failed is not kept: whatever is wrong with it goes too */
-		mdb_txn_abort(t->mdb);
-		t->mdb = NULL;
-	}
 	pthread_mutex_lock(&s->lock);
 	*t->link = t->next;
 	if (t->next)
 		t->next->link = t->link;
-	t->next = s->idle;
-	s->idle = t;
+	if (t->err == HY_OK) {
+		mdb_txn_reset(t->mdb);
+		t->next = s->idle;
+		s->idle = t;
+		t = NULL;
+	}
 	pthread_mutex_unlock(&s->lock);
+	if (!t)
+		return;
+	if (t->mdb) /* a reader that failed is not kept: whatever is wrong with it goes too */
+		mdb_txn_abort(t->mdb);
+	free(t);
 }
 
 struct hy_txn *hy_txn_begin(struct hy_store *s, enum hy_txn_mode mode)
@@ -153,6 +157,21 @@ static int planted_failure(struct hy_store *s)
 	return atomic_load(&s->fail_err);
 }
 
+/* LMDB calls a write cut short by a full disk EIO. It happens before the meta page is touched, so nothing has changed; a failure
+ * later than that leaves LMDB in its panic, where no transaction begins any more. */
+static int full_or_broken(struct hy_store *s)
+{
+	MDB_txn *probe;
+	mdb_filehandle_t fd;
+	struct statvfs st;
+	if (mdb_txn_begin(s->env, NULL, 0, &probe) != MDB_SUCCESS)
+		return HY_IO;
+	mdb_txn_abort(probe);
+	if (mdb_env_get_fd(s->env, &fd) != MDB_SUCCESS || fstatvfs(fd, &st) < 0)
+		return HY_IO;
+	return (uint64_t)st.f_bavail * st.f_frsize < ((uint64_t)1 << 20) ? HY_FULL : HY_IO;
+}
+
 int hy_txn_commit(struct hy_txn **t)
 {
 	struct hy_txn *self = *t;
@@ -165,6 +184,8 @@ int hy_txn_commit(struct hy_txn **t)
 	hy_txn_close_walks(self);
 	int err = hy_store_err(mdb_txn_commit(self->mdb)); /* frees it, whatever comes of it */
 	self->mdb = NULL;
+	if (err == HY_IO)
+		err = full_or_broken(s);
 	atomic_store(&s->writing, false);
 	*t = NULL;
 	return err;
