@@ -14,10 +14,14 @@
 #ifndef HY_SERVICE_H
 #define HY_SERVICE_H
 
+#include "base/clock.h"
+#include "base/text.h"
 #include "conf/conf.h"
 #include "json/json.h"
 #include "log/log.h"
 #include "stream/stream.h"
+
+#include <inttypes.h>
 
 #define HY_STEP_RECORDS 4000
 #define HY_STEP_BYTES ((size_t)1 << 20)
@@ -131,9 +135,12 @@ struct hy_store *hy_daemon_store(const struct hy_daemon *d);
 struct hy_loop *hy_daemon_loop(const struct hy_daemon *d);   /* the writer thread's */
 /* DIR/`relative` in a buffer that lives as long as the daemon's next call of this from the same thread. */
 const char *hy_daemon_path(const struct hy_daemon *d, const char *relative);
+/* Projects of the configuration: by name (0 when there is none), and back (NULL). "default" is number 1 unless the file says otherwise. */
+uint32_t hy_daemon_project(const struct hy_daemon *d, const char *name);
+const char *hy_daemon_project_name(const struct hy_daemon *d, uint32_t number);
 /* Whether intake must be refused now (any thread): the store is above 85 % of its quota, or the disk is full. */
 bool hy_daemon_full(const struct hy_daemon *d);
-/* Health as the control socket tells it. Writer or server thread; the caller owns the reference. */
+/* Health as the control socket tells it. Writer thread (a job takes it there); the caller owns the reference. */
 json_t *hy_daemon_health(struct hy_daemon *d);
 
 /* A job of the server thread for the writer: `run` within the next step's transaction, `done` back on the server thread after the
@@ -142,8 +149,9 @@ json_t *hy_daemon_health(struct hy_daemon *d);
 struct hy_job {
 	int (*run)(struct hy_step *s, struct hy_job *job, void *self);
 	void (*done)(struct hy_job *job, int err, void *self);
-	struct hy_job *next;
 	size_t records;               /* how many records it will append: bounds a step */
+	struct hy_job *next;          /* the skeleton's */
+	int err;                      /* the skeleton's */
 };
 /* Server thread. HY_BUSY when too many records are in flight already. */
 int hy_daemon_submit(struct hy_daemon *d, struct hy_job *job);

@@ -1,0 +1,166 @@
+/* What the skeleton's rooms share; services see service.h alone.
+ *   daemon.c    opens, runs and closes: threads, signals, the writer's loop
+ *   step.c      gathers work, runs a step, and decides what a failure means
+ *   prepare.c   the pool of worker threads
+ *   upkeep.c    fullness, trimming, readers' marks, old answers: what happens once a second
+ *   control.c   the control socket and the commands that every daemon has
+ *   dead.c      dead letters
+ *   show.c      messages as JSON
+ *   main.c      options of a daemon's program
+ *   ask.c       the other end of the control socket */
+#ifndef HY_SERVICE_DAEMON_H
+#define HY_SERVICE_DAEMON_H
+
+#include "service/service.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define INPUTS_MAX 4
+#define TIMERS_MAX 8
+#define COUNTERS_MAX 64
+#define PROJECTS_MAX 64
+#define JOB_RECORDS_MAX 65536 /* records of jobs in flight: past it intake is told to come back */
+#define NEVER INT64_MAX
+
+struct input {
+	const struct hy_input *def;
+	struct hy_follow *follow; /* NULL offline */
+	uint64_t fed;             /* offline: sequence of the last record fed */
+};
+
+/* What is left after a commit, and what an abort goes back to. */
+struct tally {
+	int64_t seen;      /* feedbacks taken from the inputs */
+	int64_t emitted;   /* feedbacks put on the output */
+	int64_t last_ms;   /* newest time used in an id */
+};
+
+struct job_queue {
+	pthread_mutex_t lock;
+	struct hy_job *first, **last;
+};
+
+/* One record of a step, unpacked by a worker or just before its handler. */
+struct work {
+	struct input *input;
+	struct hy_record record;
+	Huiyin__Envelope *in;
+	void *prepared;
+	int err;
+	char reason[160];
+};
+
+struct pool;
+
+struct hy_daemon {
+	const struct hy_service *service;
+	void *self;
+	char dir[1024], path[2][1200];
+	bool offline;
+
+	struct hy_conf *conf;
+	struct {
+		char name[64];
+		uint32_t number;
+	} projects[PROJECTS_MAX];
+	size_t project_count;
+	int64_t retain_ms, max_lag_ms;
+
+	struct hy_store *db;
+	struct hy_stream *out;
+	struct hy_serve *serve;
+	struct hy_loop *loop, *server_loop;
+	struct hy_socket *control;
+	pthread_t server;
+	bool server_runs;
+	int server_err;
+	struct hy_fault server_fault;
+	pthread_mutex_t server_lock;
+	pthread_cond_t server_ready;
+	bool server_is_ready;
+
+	struct input inputs[INPUTS_MAX];
+	size_t input_count;
+	int64_t timer_due[TIMERS_MAX];
+	size_t timer_count;
+
+	/* the step */
+	struct work *works;
+	struct hy_arena *arena;
+	struct hy_buffer pack;
+	struct tally tally, settled;
+	struct hy_ids ids;
+	bool ids_used;
+	size_t cautious;       /* so many steps are to do one thing only, to find the one that fails */
+	size_t step_max;       /* records of a step; smaller after crashes */
+	bool try_first;        /* at size 1 after crashes: the try is committed before the handler */
+	bool progressed;       /* since the start */
+	int64_t retry_at, retry_ms; /* monotonic: after a failure that may pass */
+	int64_t work_at;       /* monotonic: when service->work() wants to be called */
+	const void *view;
+	struct pool *pool;
+
+	struct job_queue jobs;  /* server thread -> writer */
+	struct job_queue done;  /* writer -> server thread */
+	struct job_queue posts; /* writer -> writer */
+	_Atomic int64_t job_records;
+
+	/* fullness, written by upkeep */
+	_Atomic int full;       /* 0, or why intake is refused: 1 quota, 2 disk */
+	bool giving_way, warned;
+	struct hy_store_usage usage;
+	int64_t upkeep_at, sweep_at, disk_probe_at;
+
+	struct {
+		const char *name;
+		_Atomic int64_t value;
+	} counters[COUNTERS_MAX];
+	_Atomic int counter_count;
+	pthread_mutex_t counter_lock;
+
+	uint64_t epoch;
+	int64_t started_ms, started_mono;
+	_Atomic bool stop;
+	struct hy_buffer answer;
+};
+
+/* step.c */
+enum step_result { STEP_IDLE, STEP_DONE, STEP_LATER };
+enum step_result step_run(struct hy_daemon *d);
+int step_alone(struct hy_daemon *d, int (*run)(struct hy_step *s, void *arg), void *arg); /* one transaction of its own, for commands */
+int step_settle(struct hy_daemon *d, struct hy_txn **t);  /* writes what every commit carries, and commits */
+void step_fail(struct hy_daemon *d, int err);             /* stops the process when the fate says so */
+int64_t step_next_due(const struct hy_daemon *d);         /* wall ms of the earliest timer, NEVER */
+int step_handle(struct hy_daemon *d, struct hy_step *s, struct work *w);
+void step_load_due(struct hy_daemon *d, struct hy_txn *t);
+struct hy_job *jobs_take(struct job_queue *q);
+void jobs_put(struct job_queue *q, struct hy_job *job);
+void jobs_finish(struct hy_daemon *d, struct hy_job *chain, int err, bool of_server);
+
+/* prepare.c */
+struct pool *pool_open(struct hy_daemon *d, size_t workers);
+void pool_close(struct pool **p);
+void pool_prepare(struct pool *p, struct work *works, size_t count);
+void work_open(struct hy_arena *a, struct work *w);
+
+/* upkeep.c */
+int64_t upkeep(struct hy_daemon *d); /* ms until it is wanted again */
+int upkeep_trim(struct hy_daemon *d, struct hy_txn *t);
+void upkeep_disk_full(struct hy_daemon *d);
+
+/* control.c */
+int control_open(struct hy_daemon *d, struct hy_fault *f);
+int control_run(struct hy_daemon *d, const Huiyin__Ask *ask, struct hy_buffer *json, struct hy_fault *f);
+void control_forget(struct hy_daemon *d, struct hy_txn *t, int64_t before_ms);
+
+/* dead.c */
+int dead_put(struct hy_txn *t, const char *stream, uint64_t seq, struct hy_bytes record, int err, const char *reason, int64_t now_ms);
+extern const struct hy_command dead_commands[];
+int64_t dead_count(struct hy_txn *t);
+
+/* daemon.c */
+extern const struct hy_conf_row hy_service_conf[];
+int daemon_configure(struct hy_daemon *d, const char *conf_path, struct hy_buffer *report);
+
+#endif
