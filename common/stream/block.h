@@ -67,18 +67,22 @@ bool hy_block_next(const struct hy_block *b, uint32_t *i, size_t *at, struct hy_
 /* h of the record `seq` in it, or of the one before its first. */
 uint64_t hy_block_chain(const struct hy_block *b, uint64_t seq);
 
+/* Appends to `out` the same block with the record `seq` emptied and marked erased, its check kept. */
+void hy_block_erase(const struct hy_block *b, uint64_t seq, struct hy_buffer *out);
+
 /* Appends the records behind `after` as fields 8 (checks, packed), 9 (records) and 10 (markers) of Batch. Repeated fields
  * may come in several runs, so blocks follow one another. One copy out of the map when every record is sound; otherwise
  * the damaged ones are left empty with a marker, and their neighbours go out as they are.
- * Returns how many records went in; out->err tells when memory ran out. */
-uint32_t hy_block_copy(const struct hy_block *b, uint64_t after, struct hy_buffer *out);
+ * Returns how many records went in, and adds to *damaged those whose bytes fail their check; out->err tells when memory
+ * ran out. */
+uint32_t hy_block_copy(const struct hy_block *b, uint64_t after, struct hy_buffer *out, uint32_t *damaged);
 
 /* ---- serving ---- */
 
 struct hy_copied {
 	uint64_t first; /* of the records copied; after + 1 when there are none */
 	uint32_t count;
-	uint32_t damaged; /* markers among them that were not there before: worth a line in the log */
+	uint32_t damaged; /* those among them that fail their check: worth a line in the log */
 	struct hy_stream_state state; /* as it was: `head` >= first + count - 1 */
 };
 /* Appends the committed records behind `after` to `out`, in whole blocks (the first may begin in its middle): until the next would go

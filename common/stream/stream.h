@@ -104,6 +104,7 @@ struct hy_reader {
 	bool outside, linked;     /* linked: heard of within 4.5 s */
 	uint64_t epoch, committed, kept;
 	int64_t heard_ms;         /* monotonic; 0 = not in this life */
+	int64_t seen_ms;          /* wall clock, of earlier lives too (kept to the hour) */
 };
 size_t hy_serve_readers(struct hy_serve *s, struct hy_reader *out, size_t room); /* any thread */
 int hy_serve_keep(struct hy_serve *s, struct hy_txn *t, bool *changed);         /* writer thread, inside its transaction */
