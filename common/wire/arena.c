@@ -1,10 +1,10 @@
 /* Blocks that are filled from the front and kept for the next round, up to KEEP bytes: a step's messages come and go
  * without a call to malloc each. */
-#include "wire/item.h"
+#include "wire/inside.h"
 
 #include <stdlib.h>
 
-enum { FIRST_ROOM = 64 << 10, LARGEST_ROOM = 1 << 20, KEEP = 2 << 20, ALIGN = 16 };
+enum { FIRST_ROOM = 64 << 10, LARGEST_ROOM = 1 << 20, KEEP = 8 << 20, ALIGN = 16 };
 #define LIMIT_DEFAULT ((size_t)16 << 20)
 
 struct arena_block {
@@ -16,6 +16,7 @@ struct arena_block {
 struct hy_arena {
 	struct arena_block *first, *current;
 	size_t taken, limit; /* bytes handed out, and how many may be */
+	bool starved;
 };
 
 static struct arena_block *block_new(size_t room)
@@ -43,8 +44,10 @@ static bool advance(struct hy_arena *a, size_t size)
 	if (!next || next->room < size) {
 		size_t room = a->current->room < LARGEST_ROOM ? a->current->room * 2 : LARGEST_ROOM;
 		struct arena_block *b = block_new(size > room ? size : room);
-		if (!b)
+		if (!b) {
+			a->starved = true;
 			return false;
+		}
 		b->next = next;
 		a->current->next = b;
 		next = b;
@@ -83,6 +86,7 @@ void hy_arena_reset(struct hy_arena *a)
 	a->current = a->first;
 	a->first->used = 0;
 	a->taken = 0;
+	a->starved = false;
 	size_t kept = 0;
 	for (struct arena_block **at = &a->first; *at;) {
 		struct arena_block *b = *at;
@@ -106,6 +110,11 @@ void arena_rewind(struct hy_arena *a, struct arena_mark mark)
 	a->current = mark.block;
 	a->current->used = mark.used;
 	a->taken = mark.taken;
+}
+
+bool arena_starved(const struct hy_arena *a)
+{
+	return a->starved;
 }
 
 void hy_arena_free(struct hy_arena **a)

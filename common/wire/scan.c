@@ -1,8 +1,9 @@
-/* The gate: one pass over the encoded bytes, beside the descriptors, before protobuf-c allocates anything. protobuf-c
- * accepts text that is not UTF-8 or ends early at a NUL, numbers outside an enum, any depth, and millions of two-byte
- * items; it merges a field that comes twice, so that two readers could see two different messages in the same bytes.
- * Unknown fields pass: a newer station may say more than this one understands. */
-#include "wire/item.h"
+/* The gate: one pass over the encoded bytes, beside protobuf-c's descriptors, before anything is allocated. It refuses
+ * what protobuf-c would accept: text that is not UTF-8 or ends early at a NUL, numbers outside an enum, any depth, and
+ * millions of two-byte items; and a message that comes twice, which some readers merge and others replace, so that two of
+ * them could see two different things in the same bytes. Unknown fields pass: a newer station may say more than this one
+ * understands. */
+#include "wire/inside.h"
 
 #include "base/text.h"
 
@@ -19,7 +20,7 @@ struct frame {
 	int depth;
 };
 
-static const uint8_t wire_types[] = {
+const uint8_t wire_types[] = {
 	[PROTOBUF_C_TYPE_INT32] = WIRE_VARINT,
 	[PROTOBUF_C_TYPE_SINT32] = WIRE_VARINT,
 	[PROTOBUF_C_TYPE_SFIXED32] = WIRE_FIXED32,
@@ -64,17 +65,17 @@ static __attribute__((noinline, cold)) int refuse(struct hy_fault *f, const stru
 	return hy_fail(f, err, "%s%s%s", path, path[0] ? ": " : "", what);
 }
 
-static const ProtobufCFieldDescriptor *find_field(const ProtobufCMessageDescriptor *type, uint32_t number)
+uint32_t wire_find_elsewhere(const ProtobufCMessageDescriptor *type, uint32_t number)
 {
 	for (unsigned i = 0; i < type->n_field_ranges; i++) {
 		const ProtobufCIntRange *range = &type->field_ranges[i];
 		if (number < (uint32_t)range->start_value)
-			return NULL;
+			break;
 		uint32_t index = range->orig_index + (number - (uint32_t)range->start_value);
 		if (index < range[1].orig_index)
-			return &type->fields[index];
+			return index;
 	}
-	return NULL;
+	return type->n_fields;
 }
 
 static bool in_enum(const ProtobufCEnumDescriptor *type, uint64_t value)
@@ -153,12 +154,11 @@ static const char *packed_fault(const ProtobufCFieldDescriptor *field, struct hy
 }
 
 /* Whether another member of the field's oneof was there before. */
-static bool oneof_taken(
-	const ProtobufCMessageDescriptor *type, const ProtobufCFieldDescriptor *field, const uint32_t *counts)
+static bool oneof_taken(const ProtobufCMessageDescriptor *type, const ProtobufCFieldDescriptor *field, uint32_t seen)
 {
 	for (unsigned i = 0; i < type->n_fields; i++) {
 		const ProtobufCFieldDescriptor *other = &type->fields[i];
-		if (counts[i] && other != field && (other->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) &&
+		if ((seen & 1u << i) && other != field && (other->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) &&
 			other->quantifier_offset == field->quantifier_offset)
 			return true;
 	}
@@ -170,45 +170,50 @@ static int scan(const ProtobufCMessageDescriptor *type, struct hy_bytes raw, con
 	struct frame here = { .up = up, .depth = up ? up->depth + 1 : 1 };
 	if (here.depth > DEPTH_MAX)
 		return refuse(f, up, HY_BAD_INPUT, "nested too deep");
-	HY_ASSERT(type->n_fields <= FIELDS_MAX);
-	uint32_t counts[FIELDS_MAX] = { 0 }, unknown = 0;
-	const ProtobufCFieldDescriptor *expected = type->fields, *last = type->fields + type->n_fields;
+	const uint32_t fields = type->n_fields;
+	HY_ASSERT(fields <= FIELDS_MAX);
+	/* `counts` is valid where `seen` has a bit: most messages are small, and clearing it would cost more than the rest. */
+	uint32_t counts[FIELDS_MAX], seen = 0, unknown = 0, index = 0;
 	const uint8_t *at = raw.data, *end = at + raw.size;
 	while (at < end) {
 		struct hy_wire_item item;
 		here.field = NULL;
 		if (!wire_take_item(&at, end, &item))
 			return refuse(f, &here, HY_BAD_INPUT, "malformed or cut off");
-		/* Encoders write fields in the order of their numbers: mostly this one, or the next. */
-		const ProtobufCFieldDescriptor *field = expected;
-		if (field == last || field->id != item.number)
-			field = expected + 1 < last && expected[1].id == item.number ? expected + 1
-										     : find_field(type, item.number);
-		if (!field) {
+		uint32_t found = wire_find(type, index, item.number);
+		if (found == fields) {
 			if (++unknown > HY_WIRE_REPEATED_MAX)
 				return refuse(f, &here, HY_TOO_LARGE, "too many unknown fields");
 			continue;
 		}
-		expected = here.field = field;
-		uint32_t *count = &counts[field - type->fields];
-		here.index = *count;
-		bool repeated = field->label == PROTOBUF_C_LABEL_REPEATED;
+		index = found;
+		const ProtobufCFieldDescriptor *field = here.field = &type->fields[index];
+		const uint32_t bit = 1u << index;
+		const bool repeated = field->label == PROTOBUF_C_LABEL_REPEATED;
+		const int wanted_type = wire_types[field->type];
 		const char *fault = NULL;
-		if (item.wire_type != wire_types[field->type]) {
-			if (!repeated || item.wire_type != WIRE_BYTES)
-				return refuse(f, &here, HY_BAD_INPUT, "of another type");
-			fault = packed_fault(field, item.bytes, count);
+		if (repeated) {
+			uint32_t *count = &counts[index];
+			if (!(seen & bit))
+				*count = 0;
+			here.index = *count;
+			if (item.wire_type == wanted_type)
+				++*count;
+			else if (item.wire_type == WIRE_BYTES)
+				fault = packed_fault(field, item.bytes, count);
 			if (fault)
 				return refuse(f, &here, HY_BAD_INPUT, fault);
-		} else {
-			++*count;
-		}
-		if (repeated && *count > HY_WIRE_REPEATED_MAX)
-			return refuse(f, &here, HY_TOO_LARGE, "too many items");
-		if (!repeated && (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) && oneof_taken(type, field, counts))
+			if (*count > HY_WIRE_REPEATED_MAX)
+				return refuse(f, &here, HY_TOO_LARGE, "too many items");
+		} else if ((field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) && oneof_taken(type, field, seen)) {
 			return refuse(f, &here, HY_BAD_INPUT, "stands beside another field of its oneof");
-		if (item.wire_type != wire_types[field->type])
-			continue; /* packed, seen above */
+		}
+		if (item.wire_type != wanted_type) {
+			if (!repeated || item.wire_type != WIRE_BYTES)
+				return refuse(f, &here, HY_BAD_INPUT, "of another type");
+			seen |= bit;
+			continue; /* packed, and looked at above */
+		}
 		switch (field->type) {
 		case PROTOBUF_C_TYPE_STRING:
 			if (!hy_utf8_valid(item.bytes))
@@ -221,7 +226,7 @@ static int scan(const ProtobufCMessageDescriptor *type, struct hy_bytes raw, con
 				return refuse(f, &here, HY_BAD_INPUT, "not an id of 16 bytes");
 			break;
 		case PROTOBUF_C_TYPE_MESSAGE: {
-			if (!repeated && *count > 1)
+			if (!repeated && (seen & bit))
 				return refuse(f, &here, HY_BAD_INPUT, "occurs twice");
 			int err = scan(field->descriptor, item.bytes, &here, f);
 			if (err)
@@ -233,6 +238,7 @@ static int scan(const ProtobufCMessageDescriptor *type, struct hy_bytes raw, con
 			if (fault)
 				return refuse(f, &here, HY_BAD_INPUT, fault);
 		}
+		seen |= bit;
 	}
 	return HY_OK;
 }

@@ -1,25 +1,5 @@
-/* Packing, unpacking behind the gate (scan.c), and walking over encoded fields. */
-#include "wire/item.h"
-
-/* protobuf-c's view of an arena: `refused` tells a message that is too large from one that is malformed. */
-struct allocation {
-	struct hy_arena *arena;
-	bool refused;
-};
-
-static void *arena_alloc(void *data, size_t size)
-{
-	struct allocation *a = data;
-	void *got = hy_arena_get(a->arena, size);
-	a->refused |= !got;
-	return got;
-}
-
-static void arena_no_free(void *data, void *pointer)
-{
-	(void)data;
-	(void)pointer;
-}
+/* Packing, unpacking behind the gate (scan.c, then decode.c), and walking over encoded fields. */
+#include "wire/inside.h"
 
 int hy_wire_unpack(
 	struct hy_arena *a, const ProtobufCMessageDescriptor *type, struct hy_bytes raw, void *out, struct hy_fault *f)
@@ -31,18 +11,14 @@ int hy_wire_unpack(
 	if (err)
 		return err;
 	struct arena_mark mark = arena_mark(a);
-	struct allocation allocation = { .arena = a };
-	ProtobufCAllocator allocator = { .alloc = arena_alloc, .free = arena_no_free, .allocator_data = &allocation };
-	ProtobufCMessage *m = protobuf_c_message_unpack(type, &allocator, raw.size, raw.data);
+	ProtobufCMessage *m = wire_decode(a, type, raw);
 	if (m) {
 		memcpy(out, &m, sizeof(m)); /* `out` is a pointer to a pointer to the message's own struct */
 		return HY_OK;
 	}
 	arena_rewind(a, mark);
-	if (!allocation.refused)
-		return hy_fail(f, HY_BAD_INPUT, "%s: malformed", type->short_name);
 	/* With the arena to itself it will never fit; else it may, after a reset. */
-	if (mark.taken == 0)
+	if (mark.taken == 0 && !arena_starved(a))
 		return hy_fail(f, HY_TOO_LARGE, "%s: unpacks to more than its limit", type->short_name);
 	return hy_fail(f, HY_NO_MEMORY, "%s: no room left in this step's memory", type->short_name);
 }

@@ -31,7 +31,9 @@ void hy_arena_reset(struct hy_arena *a);             /* everything handed out is
 void hy_arena_free(struct hy_arena **a);
 
 /* Unpacks and checks any message of proto/. `*out` lives in the arena; views into it until the arena is reset.
- * HY_TOO_LARGE, HY_BAD_INPUT (the fault names the field: "feedback.remark.text: not UTF-8"), HY_NO_MEMORY. */
+ * Fields of a later version are passed over; who forwards a message forwards its bytes.
+ * HY_TOO_LARGE, HY_BAD_INPUT (the fault names the field: "feedback.remark.text: not UTF-8"), HY_NO_MEMORY (in this arena:
+ * a reset may help). */
 int hy_wire_unpack(struct hy_arena *a, const ProtobufCMessageDescriptor *type, struct hy_bytes raw, void *out, struct hy_fault *f);
 
 /* The same for an Envelope, which must also have a 16-byte id, a known body or event, and be <= HY_WIRE_ENVELOPE_MAX. */

@@ -1,8 +1,7 @@
-/* Inside wire only: reading one field of an encoded message. The gate's scan and the public walk share it, so that both
- * see the same fields in the same bytes, as protobuf-c will: tags and lengths of at most 5 bytes, numbers of at most 10,
- * no groups. */
-#ifndef HY_WIRE_ITEM_H
-#define HY_WIRE_ITEM_H
+/* Inside wire only: reading one field of an encoded message. The gate's scan, the decoder and the public walk share it, so
+ * that all see the same fields in the same bytes: tags and lengths of at most 5 bytes, numbers of at most 10, no groups. */
+#ifndef HY_WIRE_INSIDE_H
+#define HY_WIRE_INSIDE_H
 
 #include "wire/wire.h"
 
@@ -42,6 +41,7 @@ static inline bool wire_take_item(const uint8_t **at, const uint8_t *end, struct
 		return false;
 	out->number = (uint32_t)(tag >> 3);
 	out->wire_type = (int)(tag & 7);
+	out->value = 0;
 	size_t left = (size_t)(end - *at);
 	switch (out->wire_type) {
 	case WIRE_VARINT:
@@ -77,6 +77,19 @@ static inline bool wire_take_item(const uint8_t **at, const uint8_t *end, struct
 	}
 }
 
+/* Index of the field `number`, or n_fields. Encoders write fields in the order of their numbers: mostly it is the one met
+ * last, `index`, or the next. */
+uint32_t wire_find_elsewhere(const ProtobufCMessageDescriptor *type, uint32_t number);
+static inline uint32_t wire_find(const ProtobufCMessageDescriptor *type, uint32_t index, uint32_t number)
+{
+	for (uint32_t i = index; i < index + 2 && i < type->n_fields; i++)
+		if (type->fields[i].id == number)
+			return i;
+	return wire_find_elsewhere(type, number);
+}
+
+extern const uint8_t wire_types[]; /* how a ProtobufCType is encoded when it isn't packed */
+
 /* A point of an arena to go back to. */
 struct arena_mark {
 	struct arena_block *block;
@@ -84,8 +97,11 @@ struct arena_mark {
 };
 struct arena_mark arena_mark(const struct hy_arena *a);
 void arena_rewind(struct hy_arena *a, struct arena_mark mark);
+bool arena_starved(const struct hy_arena *a); /* the machine had no memory, rather than the arena its limit */
 
-/* Whether protobuf-c may be let at `raw` as a `type`: everything that it doesn't check itself. */
+/* Whether `raw` is a good `type`: everything the decoder and the code behind it rely on. */
 int wire_scan(const ProtobufCMessageDescriptor *type, struct hy_bytes raw, struct hy_fault *f);
+/* Makes the message out of scanned bytes; NULL when the arena has no room. */
+ProtobufCMessage *wire_decode(struct hy_arena *a, const ProtobufCMessageDescriptor *type, struct hy_bytes raw);
 
 #endif
