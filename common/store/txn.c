@@ -71,10 +71,9 @@ const struct hy_table *hy_store_table(struct hy_store *s, const char *name)
 static struct hy_txn *begin_write(struct hy_store *s)
 {
 	struct hy_txn *t = &s->writer;
-	HY_ASSERT(!s->read_only);
 	HY_ASSERT(!atomic_exchange(&s->writing, true)); /* one writer thread, one transaction at a time */
 	*t = (struct hy_txn){ .store = s, .mode = HY_WRITE, .begun_ms = hy_mono_ms() };
-	int rc = mdb_txn_begin(s->env, NULL, 0, &t->mdb);
+	int rc = s->read_only ? EACCES : mdb_txn_begin(s->env, NULL, 0, &t->mdb);
 	if (rc) {
 		t->mdb = NULL;
 		hy_txn_fail(t, rc);
