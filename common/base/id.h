@@ -12,7 +12,8 @@ struct hy_id {
 };
 #define HY_ID_TEXT 37 /* "018f2d3c-....", with its NUL */
 
-/* The issuer's memory. `last_ms` is loaded from the store at start and kept there (see service.h). */
+/* The issuer's memory. `last_ms` is loaded from the store at start and kept there (see service.h); `count` begins at 0,
+ * and the first id then takes a later millisecond than `last_ms`. */
 struct hy_ids {
 	int64_t last_ms;
 	uint16_t count;

@@ -27,14 +27,15 @@ struct hy_arena;
 struct hy_arena *hy_arena_new(size_t limit_bytes); /* 0 = 16 MiB; panics without memory */
 void *hy_arena_get(struct hy_arena *a, size_t size); /* 16-byte aligned, not zeroed; NULL past the limit */
 char *hy_arena_text(struct hy_arena *a, struct hy_bytes text); /* NUL-terminated copy; NULL past the limit */
-void hy_arena_reset(struct hy_arena *a);             /* everything handed out is void; keeps its first block */
+void hy_arena_reset(struct hy_arena *a);             /* everything handed out is void; keeps up to 8 MiB for the next round */
 void hy_arena_free(struct hy_arena **a);
 
 /* Unpacks and checks any message of proto/. `*out` lives in the arena; views into it until the arena is reset.
  * Fields of a later version are passed over; who forwards a message forwards its bytes.
  * HY_TOO_LARGE, HY_BAD_INPUT (the fault names the field: "feedback.remark.text: not UTF-8"), HY_NO_MEMORY (in this arena:
  * a reset may help). */
-int hy_wire_unpack(struct hy_arena *a, const ProtobufCMessageDescriptor *type, struct hy_bytes raw, void *out, struct hy_fault *f);
+int hy_wire_unpack(
+	struct hy_arena *a, const ProtobufCMessageDescriptor *type, struct hy_bytes raw, void *out, struct hy_fault *f);
 
 /* The same for an Envelope, which must also have a 16-byte id, a known body or event, and be <= HY_WIRE_ENVELOPE_MAX. */
 int hy_wire_open(struct hy_arena *a, struct hy_bytes raw, Huiyin__Envelope **out, struct hy_fault *f);
