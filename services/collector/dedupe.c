@@ -1,0 +1,173 @@
+#include "dedupe.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+
+/* fingerprint 0 = free */
+struct slot {
+	uint64_t fingerprint, arrival;
+};
+
+/* A row: hash 16, body 8, id 16, at 8. */
+enum { ROW = 48 };
+
+struct dedupe {
+	struct slot *slots;
+	size_t mask, bytes, count, ids;
+	int64_t window_ms, overflowed;
+};
+
+struct dedupe_key dedupe_key(uint64_t scope, struct hy_bytes client_id, struct hy_bytes body)
+{
+	struct hy_id zero = { 0 };
+	struct hy_bytes whose[] = { hy_bytes(&scope, sizeof(scope)), client_id };
+	struct hy_id hash = hy_id_derive(zero, whose, 2), said = hy_id_derive(zero, &body, 1);
+	struct dedupe_key k;
+	memcpy(k.hash, hash.b, 16);
+	memcpy(&k.body, said.b + 8, 8);
+	return k;
+}
+
+/* A derived id hashes all but its time bits and two markers: its tail is what spreads. */
+static uint64_t fingerprint(const uint8_t hash[16])
+{
+	uint64_t f;
+	memcpy(&f, hash + 8, 8);
+	return f ? f : 1;
+}
+
+static size_t home(const struct dedupe *d, uint64_t f)
+{
+	return (size_t)(f * UINT64_C(0x9e3779b97f4a7c15) >> 20) & d->mask;
+}
+
+static void insert(struct dedupe *d, uint64_t f, uint64_t arrival)
+{
+	size_t i = home(d, f);
+	while (d->slots[i].fingerprint)
+		i = (i + 1) & d->mask;
+	d->slots[i] = (struct slot){ f, arrival };
+	d->count++;
+}
+
+/* Takes one entry out and moves up whoever had been pushed behind it, so that no search stops early. */
+static void take_out(struct dedupe *d, uint64_t f, uint64_t arrival)
+{
+	size_t i = home(d, f);
+	while (d->slots[i].fingerprint && (d->slots[i].fingerprint != f || d->slots[i].arrival != arrival))
+		i = (i + 1) & d->mask;
+	if (!d->slots[i].fingerprint)
+		return;
+	d->count--;
+	for (size_t j = (i + 1) & d->mask; d->slots[j].fingerprint; j = (j + 1) & d->mask) {
+		size_t h = home(d, d->slots[j].fingerprint);
+		if (((j - h) & d->mask) >= ((j - i) & d->mask)) {
+			d->slots[i] = d->slots[j];
+			i = j;
+		}
+	}
+	d->slots[i].fingerprint = 0;
+}
+
+int dedupe_open(struct dedupe **out, struct hy_store *db, size_t ids, int64_t window_ms)
+{
+	struct dedupe *d = calloc(1, sizeof(*d));
+	if (!d)
+		return HY_NO_MEMORY;
+	*out = d;
+	size_t room = 1024;
+	while (room < ids * 2)
+		room *= 2;
+	d->mask = room - 1;
+	d->ids = ids;
+	d->window_ms = window_ms;
+	d->bytes = room * sizeof(*d->slots);
+	d->slots = mmap(NULL, d->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (d->slots == MAP_FAILED) {
+		d->slots = NULL;
+		return HY_NO_MEMORY;
+	}
+	struct hy_txn *t = hy_txn_begin(db, HY_READ);
+	for (struct hy_cursor c = hy_cursor_open(t, "dedupe", hy_bytes(NULL, 0)); hy_cursor_on(&c); hy_cursor_next(&c))
+		if (c.value.size == ROW && d->count < ids)
+			insert(d, fingerprint(c.value.data), hy_be_get64(c.key.data));
+	return hy_txn_commit(&t);
+}
+
+void dedupe_close(struct dedupe **d)
+{
+	if (*d && (*d)->slots)
+		munmap((*d)->slots, (*d)->bytes);
+	free(*d);
+	*d = NULL;
+}
+
+/* At most two go for each that comes, so that no step pays for a whole window at once. */
+static void forget(struct dedupe *d, struct hy_txn *t, int64_t now_ms)
+{
+	for (int i = 0; i < 2; i++) {
+		struct hy_cursor c = hy_cursor_open(t, "dedupe", hy_bytes(NULL, 0));
+		bool gone = hy_cursor_on(&c) && c.value.size == ROW;
+		if (gone) {
+			bool old = (int64_t)hy_be_get64(c.value.data + 40) < now_ms - d->window_ms, many = d->count > d->ids;
+			gone = old || many;
+			if (gone) {
+				d->overflowed += many && !old;
+				take_out(d, fingerprint(c.value.data), hy_be_get64(c.key.data));
+				hy_cursor_del(&c);
+			}
+		}
+		hy_cursor_close(&c);
+		if (!gone)
+			return;
+	}
+}
+
+int dedupe_note(struct dedupe *d, struct hy_txn *t, const struct dedupe_key *k, struct hy_id id, int64_t now_ms, struct hy_id *first)
+{
+	uint64_t f = fingerprint(k->hash);
+	struct hy_bytes row;
+	uint8_t key[8], fresh[ROW];
+	struct slot *stale = NULL; /* left by a step that was aborted: its row never came to be */
+	for (size_t i = home(d, f); d->slots[i].fingerprint; i = (i + 1) & d->mask) {
+		if (d->slots[i].fingerprint != f)
+			continue;
+		hy_be_put64(key, d->slots[i].arrival);
+		if (hy_txn_get(t, "dedupe", hy_bytes(key, 8), &row) != HY_OK || row.size != ROW) {
+			stale = &d->slots[i];
+			continue;
+		}
+		if (memcmp(row.data, k->hash, 16) != 0)
+			continue;
+		if ((int64_t)hy_be_get64(row.data + 40) < now_ms - d->window_ms)
+			continue; /* outside the window it is somebody new */
+		*first = hy_id_from(hy_bytes(row.data + 24, 16));
+		return memcmp(row.data + 16, &k->body, 8) == 0 ? HY_EXISTS : HY_CONFLICT;
+	}
+	struct hy_cursor last = hy_cursor_last(t, "dedupe", hy_bytes(NULL, 0));
+	uint64_t arrival = hy_cursor_on(&last) ? hy_be_get64(last.key.data) + 1 : 1;
+	hy_cursor_close(&last);
+	forget(d, t, now_ms);
+	memcpy(fresh, k->hash, 16);
+	memcpy(fresh + 16, &k->body, 8);
+	memcpy(fresh + 24, id.b, 16);
+	hy_be_put64(fresh + 40, (uint64_t)now_ms);
+	hy_be_put64(key, arrival);
+	int err = hy_txn_append(t, "dedupe", hy_bytes(key, 8), hy_bytes(fresh, ROW));
+	if (err == HY_OK && stale)
+		stale->arrival = arrival;
+	else if (err == HY_OK && d->count < d->mask)
+		insert(d, f, arrival);
+	*first = id;
+	return err ? err : HY_NOT_FOUND;
+}
+
+int64_t dedupe_overflowed(const struct dedupe *d)
+{
+	return d->overflowed;
+}
+
+size_t dedupe_count(const struct dedupe *d)
+{
+	return d->count;
+}
