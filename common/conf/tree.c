@@ -111,19 +111,47 @@ static void finish(struct builder *b, struct hy_conf_node *n)
 	}
 }
 
+/* The token's text, piece by piece: fy_token_get_text() of this release leaks when a quoted text has many escapes. */
+static void read_text(struct hy_buffer *out, struct fy_token *token)
+{
+	struct fy_token_iter *pieces = fy_token_iter_create(token);
+	if (!pieces)
+		hy_panic("conf: no memory");
+	const struct fy_iter_chunk *piece = NULL;
+	while ((piece = fy_token_iter_chunk_next(pieces, piece, NULL)))
+		hy_buffer_put(out, piece->str, piece->len);
+	fy_token_iter_destroy(pieces);
+}
+
+/* A text in single quotes on one line, read from the file itself, `at` behind the opening quote: this release takes the
+ * second of two '' in a row for a third quote. False when it goes on in the next line. */
+static bool read_single_quoted(struct hy_buffer *out, struct hy_bytes file, size_t at)
+{
+	for (; at < file.size && file.data[at] != '\n'; at++) {
+		if (file.data[at] == '\'' && (++at == file.size || file.data[at] != '\''))
+			return true;
+		hy_buffer_byte(out, file.data[at]);
+	}
+	hy_buffer_clear(out);
+	return false;
+}
+
 static void scalar(struct builder *b, const struct fy_event *e, size_t at)
 {
-	size_t size = 0;
-	const char *text = fy_token_get_text(e->scalar.value, &size);
+	struct hy_buffer text = { 0 };
 	enum fy_scalar_style style = fy_token_scalar_style(e->scalar.value);
+	if (e->scalar.value &&
+		(style != FYSS_SINGLE_QUOTED || !read_single_quoted(&text, hy_buffer_view(&b->conf->file), at)))
+		read_text(&text, e->scalar.value);
 	bool plain = style == FYSS_PLAIN || style == FYSS_ANY || !e->scalar.value;
 	if ((style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED) && at > 0)
 		at--; /* libfyaml points behind the quote */
 	struct hy_conf_node *n = node_new(b, HY_CONF_SCALAR, at);
-	n->text = text ? hy_conf_copy(b->conf, text, size) : "";
-	if (text && memchr(text, 0, size))
+	n->text = hy_conf_copy(b->conf, (const char *)text.data, text.size);
+	if (text.size && memchr(text.data, 0, text.size))
 		hy_conf_fault_at(b->conf, at, "a text can't hold the character U+0000");
 	n->null = plain && (!n->text[0] || strcmp(n->text, "~") == 0 || strcmp(n->text, "null") == 0);
+	hy_buffer_free(&text);
 	place(b, n);
 }
 

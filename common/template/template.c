@@ -55,11 +55,17 @@ static bool is_blank(uint8_t c)
 	return c == ' ' || c == '\t';
 }
 
+/* What the library takes for space around a name: it has to be the same here, or a tag could slip through. */
+static bool is_space(uint8_t c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
 static struct hy_bytes trimmed(struct hy_bytes b)
 {
-	while (b.size && (is_blank(b.data[0]) || b.data[0] == '\n' || b.data[0] == '\r'))
+	while (b.size && is_space(b.data[0]))
 		b = hy_bytes(b.data + 1, b.size - 1);
-	while (b.size && (is_blank(b.data[b.size - 1]) || b.data[b.size - 1] == '\n' || b.data[b.size - 1] == '\r'))
+	while (b.size && is_space(b.data[b.size - 1]))
 		b.size--;
 	return b;
 }

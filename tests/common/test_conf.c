@@ -286,6 +286,19 @@ static void a_file_that_is_not_text_or_too_large_or_missing_is_refused(void **st
 	assert_non_null(strstr(hy_buffer_string(&fx->report), ": isn't a file\n"));
 }
 
+static void quoted_texts_arrive_without_their_escapes(void **state)
+{
+	struct fx *fx = *state;
+	fine(fx, "public_url: 'it''s ''''''''''''''''''''''''''''''''''''''''quoted'\n"
+		 "departments:\n- \"\\u56de\\x41\\n\\\"\"\n- |\n  two\n  lines\n- >-\n  one\n  line\n- plain and\n  "
+		 "folded\n- ''\n");
+	assert_string_equal(hy_conf_text(fx->conf, "public_url"), "it's ''''''''''''''''''''quoted");
+	const struct hy_conf_node *list = hy_conf_tree(fx->conf, "departments");
+	static const char *const texts[] = { "回A\n\"", "two\nlines\n", "one line", "plain and folded", "" };
+	for (size_t i = 0; i < 5; i++)
+		assert_string_equal(hy_conf_scalar(hy_conf_item(list, i)), texts[i]);
+}
+
 static void deep_and_endless_files_are_refused(void **state)
 {
 	struct fx *fx = *state;
@@ -455,6 +468,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_not_yaml_is_told_with_the_faults_before_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_file_that_is_not_text_or_too_large_or_missing_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(quoted_texts_arrive_without_their_escapes, setup, teardown),
 		cmocka_unit_test_setup_teardown(deep_and_endless_files_are_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(another_daemons_part_is_left_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(

@@ -62,6 +62,7 @@ static void a_raw_variable_is_refused_in_html(void **state)
 	(void)state;
 	refused("<p>\n  {{{name}}}</p>", true, "notice:2:3: in HTML everything is escaped; write {{name}}");
 	refused("好{{&name}}", true, "notice:1:2: in HTML everything is escaped; write {{name}}");
+	refused("{{\v\f& name\v}}", true, "notice:1:1: in HTML everything is escaped; write {{name}}");
 	refused("{{ & name }}", true, "notice:1:1: in HTML everything is escaped; write {{name}}");
 }
 
@@ -105,6 +106,7 @@ static void a_broken_template_is_refused_with_its_place(void **state)
 	refused("x{{/a}}", false, "notice:1:2: {{/a}} closes a section that was never opened");
 	refused("{{>other}}", false, "notice:1:1: a template can't include another one");
 	refused("{{=<% %>=}}", false, "notice:1:1: the delimiters stay {{ and }}");
+	refused("{{\v=<% %>=\f}}", false, "notice:1:1: the delimiters stay {{ and }}");
 	refused("{{{=<% %>=}}}", false, "notice:1:1: the delimiters stay {{ and }}");
 	refused("\xff", false, "notice: not UTF-8 text");
 }
