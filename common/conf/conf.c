@@ -264,10 +264,10 @@ static void check(struct hy_conf *c, struct hy_conf_node *map, const char *prefi
 		bool inner = false;
 		for (size_t k = 0; k < c->count; k++) {
 			const char *rest = below(c->values[k].row->path, prefix, name);
-			if (rest && !*rest)
-				leaf = &c->values[k];
-			else if (rest)
+			if (rest && *rest)
 				inner = true;
+			else if (rest && !leaf) /* of a path that two tables share, the first row counts */
+				leaf = &c->values[k];
 		}
 		if (leaf) {
 			take(c, leaf, n);

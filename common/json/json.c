@@ -14,7 +14,7 @@
 
 struct hy_json_reader {
 	struct hy_json_parser *parser;
-	struct hy_buffer copy; /* padded text of hy_json_read_copy() and of the retry with wide integers */
+	struct hy_buffer copy; /* padded text of hy_json_read_copy() */
 };
 
 struct hy_json_reader *hy_json_reader_new(void)

@@ -20,6 +20,7 @@ static const struct hy_conf_row router_rows[] = {
 	{ "http.trusted_proxies", HY_CONF_LIST, "127.0.0.1, ::1", "Whose forwarded address counts." },
 	{ "http.tls.key", HY_CONF_TEXT, NULL, "The key's file." },
 	{ "smtp.password", HY_CONF_TEXT, "", "For the mail server." },
+	{ "retain", HY_CONF_DURATION, "1d", "A path that another table has too: the first row counts." },
 	{ 0 },
 };
 static const struct hy_conf_row *const tables[] = { common_rows, router_rows, NULL };
