@@ -77,6 +77,13 @@ void hy_block_erase(const struct hy_block *b, uint64_t seq, struct hy_buffer *ou
  * ran out. */
 uint32_t hy_block_copy(const struct hy_block *b, uint64_t after, struct hy_buffer *out, uint32_t *damaged);
 
+/* ---- the log's row ---- */
+
+/* Where the log `name` ends, as its row in the table "stream" tells: log_id, head and chain. HY_NOT_FOUND when there is no
+ * such log, HY_CORRUPT, HY_NEWER. */
+int hy_log_row(struct hy_txn *t, const char *name, struct hy_stream_state *out);
+int hy_log_row_put(struct hy_txn *t, const char *name, const struct hy_stream_state *st);
+
 /* ---- serving ---- */
 
 struct hy_copied {

@@ -14,7 +14,6 @@
 struct hy_stream {
 	struct hy_store *db;
 	char name[28], table[32];
-	struct hy_key row_key;
 	struct hy_stream_state next; /* as of the writer's transaction */
 	bool dirty; /* the row must be written at the next seal */
 	pthread_mutex_t lock; /* over: */
@@ -51,19 +50,29 @@ static struct hy_cursor block_at(const struct hy_stream *s, struct hy_txn *t, ui
 
 /* ---- the row ---- */
 
-static int row_put(struct hy_stream *s, struct hy_txn *t)
+static struct hy_key row_key(const char *name)
 {
-	uint8_t row[ROW_BYTES] = { ROW_VERSION };
-	memcpy(row + 1, s->next.log_id.b, 16);
-	hy_be_put64(row + 17, s->next.head);
-	hy_be_put64(row + 25, s->next.chain);
-	return hy_txn_put(t, "stream", hy_key_view(&s->row_key), hy_bytes(row, sizeof(row)));
+	struct hy_key k = { 0 };
+	hy_key_bytes(&k, "head/", 5);
+	hy_key_bytes(&k, name, strlen(name));
+	return k;
 }
 
-static int row_get(const struct hy_stream *s, struct hy_txn *t, struct hy_stream_state *out)
+int hy_log_row_put(struct hy_txn *t, const char *name, const struct hy_stream_state *st)
+{
+	uint8_t row[ROW_BYTES] = { ROW_VERSION };
+	struct hy_key k = row_key(name);
+	memcpy(row + 1, st->log_id.b, 16);
+	hy_be_put64(row + 17, st->head);
+	hy_be_put64(row + 25, st->chain);
+	return hy_txn_put(t, "stream", hy_key_view(&k), hy_bytes(row, sizeof(row)));
+}
+
+int hy_log_row(struct hy_txn *t, const char *name, struct hy_stream_state *out)
 {
 	struct hy_bytes row;
-	int err = hy_txn_get(t, "stream", hy_key_view(&s->row_key), &row);
+	struct hy_key k = row_key(name);
+	int err = hy_txn_get(t, "stream", hy_key_view(&k), &row);
 	if (err != HY_OK)
 		return err;
 	if (row.size != ROW_BYTES || row.data[0] != ROW_VERSION)
@@ -101,7 +110,7 @@ static int load(struct hy_stream *s, struct hy_txn *t)
 	struct hy_stream_state *st = &s->next;
 	struct hy_block b;
 	struct hy_cursor last = hy_cursor_last(t, s->table, HY_LIT(""));
-	int err = row_get(s, t, st);
+	int err = hy_log_row(t, s->name, st);
 	if (err == HY_NOT_FOUND && hy_cursor_on(&last))
 		err = HY_CORRUPT;
 	if (err == HY_OK && hy_cursor_on(&last)) {
@@ -125,7 +134,7 @@ static int create(struct hy_stream *s)
 	new_log_id(&s->next.log_id);
 	s->next.oldest = 1;
 	struct hy_txn *t = hy_txn_begin(s->db, HY_WRITE);
-	row_put(s, t);
+	hy_log_row_put(t, s->name, &s->next);
 	int err = hy_txn_commit(&t);
 	return err == HY_FORBIDDEN ? HY_NOT_FOUND : err; /* a tool looks at a store that has no such log yet */
 }
@@ -140,8 +149,6 @@ int hy_stream_open(struct hy_stream **out, struct hy_store *db, const char *name
 	s->db = db;
 	snprintf(s->name, sizeof(s->name), "%s", name);
 	snprintf(s->table, sizeof(s->table), "log.%s", name);
-	hy_key_bytes(&s->row_key, "head/", 5);
-	hy_key_bytes(&s->row_key, name, strlen(name));
 	pthread_mutex_init(&s->lock, NULL);
 	struct hy_txn *t = hy_txn_begin(db, HY_READ);
 	int err = load(s, t);
@@ -221,7 +228,7 @@ int hy_stream_seal(struct hy_stream *s, struct hy_txn *t)
 {
 	int err = flush(s, t);
 	if (err == HY_OK && s->dirty)
-		err = row_put(s, t);
+		err = hy_log_row_put(t, s->name, &s->next);
 	if (err == HY_OK)
 		s->dirty = false;
 	return err;
@@ -291,7 +298,7 @@ int hy_stream_chain(struct hy_stream *s, struct hy_txn *t, uint64_t seq, uint64_
 		if (err == HY_OK)
 			*chain = hy_block_chain(&b, seq);
 	} else if (err == HY_OK) {
-		err = row_get(s, t, &row);
+		err = hy_log_row(t, s->name, &row);
 		if (err == HY_OK && row.head != seq)
 			err = HY_NOT_FOUND;
 		if (err == HY_OK)
@@ -367,7 +374,7 @@ int hy_stream_erase(struct hy_stream *s, struct hy_txn *t, uint64_t seq)
 int hy_stream_renew(struct hy_stream *s, struct hy_txn *t)
 {
 	new_log_id(&s->next.log_id);
-	int err = row_put(s, t);
+	int err = hy_log_row_put(t, s->name, &s->next);
 	if (err == HY_OK && s->maker.count == 0)
 		s->dirty = false;
 	return err;

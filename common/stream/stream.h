@@ -77,6 +77,24 @@ int hy_stream_erase(struct hy_stream *s, struct hy_txn *t, uint64_t seq);
 /* A restored store begins a new log: same records, new log_id. */
 int hy_stream_renew(struct hy_stream *s, struct hy_txn *t);
 
+/* What `huiyin fsck` found in a log. All but the first three numbers are 0 in a sound one. */
+struct hy_log_report {
+	uint64_t blocks, records, erased;
+	uint64_t damaged;      /* records that fail their check; they are served as markers */
+	uint64_t bad_blocks;   /* blocks whose head fails: reading stops there */
+	uint64_t missing;      /* records whose block is gone: reading stops there */
+	uint64_t broken_chain; /* blocks whose chain does not follow from the one before */
+	uint64_t mended;       /* with repair: bad blocks made good again, nothing lost */
+	uint64_t lost;         /* with repair: records given up, `damaged` markers from now on */
+	uint64_t at_seq;       /* where the first of all this is */
+};
+
+/* Looks at every block of the log `name`, also of one that hy_stream_open() refuses. With `repair`, in a write transaction and
+ * with no stream of that name open, a bad head is made again: from its own bytes less one flipped bit, or from the records behind
+ * it, when the chain on both sides proves the result. What can't be proved becomes `damaged` markers, and reading goes on behind them.
+ * HY_OK whatever was found; HY_CORRUPT when the log's row is gone, so that nobody knows where it ends. */
+int hy_stream_check(struct hy_txn *t, const char *name, bool repair, struct hy_log_report *out);
+
 /* ---- serving: the writer's side of the link ---------------------------------------------------------------------------- */
 
 struct hy_serve;
