@@ -1,0 +1,143 @@
+#include "accept.h"
+#include "collector_rows.pb-c.h"
+#include "dedupe.h"
+#include "view.h"
+
+#include <stdlib.h>
+
+struct submission *submission_new(struct collector *c, struct hy_request *request, size_t count)
+{
+	struct submission *s = calloc(1, sizeof(*s));
+	if (!s)
+		return NULL;
+	s->collector = c;
+	s->request = request;
+	s->count = count;
+	s->arena = hy_arena_new((size_t)64 << 20);
+	s->items = hy_arena_get(s->arena, (count + 1) * sizeof(*s->items));
+	s->ids = hy_arena_get(s->arena, (count + 1) * sizeof(*s->ids));
+	s->fates = hy_arena_get(s->arena, (count + 1) * sizeof(*s->fates));
+	if (!s->items || !s->ids || !s->fates) {
+		hy_arena_free(&s->arena);
+		free(s);
+		return NULL;
+	}
+	memset(s->items, 0, (count + 1) * sizeof(*s->items));
+	memset(s->ids, 0, (count + 1) * sizeof(*s->ids));
+	memset(s->fates, 0, (count + 1) * sizeof(*s->fates));
+	return s;
+}
+
+void submission_free(struct submission **s)
+{
+	if (!*s)
+		return;
+	for (size_t i = 0; i < (*s)->count; i++)
+		json_decref((*s)->items[i].errors);
+	hy_arena_free(&(*s)->arena);
+	free(*s);
+	*s = NULL;
+}
+
+static int keep_view(struct hy_step *s, const struct submission *sub, const struct item *item, struct hy_id id)
+{
+	Huiyin__Collector__View v = HUIYIN__COLLECTOR__VIEW__INIT;
+	uint8_t row[64 + HY_PERSON_SIZE];
+	v.received_ms = s->now_ms;
+	v.project = sub->project;
+	v.key_number = sub->key_number;
+	if (item->has_person)
+		v.person = (ProtobufCBinaryData){ HY_PERSON_SIZE, (uint8_t *)(uintptr_t)item->person };
+	size_t size = protobuf_c_message_get_packed_size(&v.base);
+	HY_ASSERT(size <= sizeof(row));
+	protobuf_c_message_pack(&v.base, row);
+	return hy_txn_append(s->txn, "view", hy_id_bytes(&id), hy_bytes(row, size));
+}
+
+/* The head as the collector writes it, then the encoded Feedback as its field: packed once. */
+static int keep(struct hy_step *s, const struct submission *sub, const struct item *item, struct hy_id id)
+{
+	struct hy_buffer b = { 0 };
+	uint8_t room[256];
+	Huiyin__Envelope head = HUIYIN__ENVELOPE__INIT;
+	bool remark = hy_wire_field(item->feedback, 10).data != NULL; /* Feedback.remark */
+	head.id = HY_ID_TO_PB(id);
+	head.project = sub->project;
+	head.key = item->has_person ? (ProtobufCBinaryData){ HY_PERSON_SIZE, (uint8_t *)(uintptr_t)item->person } : HY_ID_TO_PB(id);
+	head.at_ms = head.origin_ms = s->now_ms;
+	size_t size = protobuf_c_message_get_packed_size(&head.base);
+	HY_ASSERT(size <= sizeof(room));
+	protobuf_c_message_pack(&head.base, room);
+	uint8_t *p = hy_arena_get(s->arena, size + item->feedback.size + 16);
+	if (!p)
+		return HY_NO_MEMORY;
+	b.data = p;
+	b.room = size + item->feedback.size + 16;
+	hy_buffer_put(&b, room, size);
+	int err = hy_wire_append(&b, HY_FIELD_FEEDBACK, item->feedback);
+	if (err == HY_OK)
+		err = hy_step_emit_packed(s, hy_buffer_view(&b), remark);
+	if (err == HY_OK && remark) {
+		err = hy_txn_put(s->txn, "last", HY_LIT("feedback"), hy_id_bytes(&id));
+		if (err == HY_OK)
+			err = keep_view(s, sub, item, id);
+	}
+	if (err == HY_OK && item->answers)
+		err = view_note_answer(s->txn, item->ticket, item->round, item->person, item->helped, s->now_ms);
+	return err;
+}
+
+static int run(struct hy_step *s, struct hy_job *job, void *self)
+{
+	struct collector *c = self;
+	struct submission *sub = (struct submission *)job;
+	for (size_t i = 0; i < sub->count; i++) {
+		const struct item *item = &sub->items[i];
+		if (!item->ok)
+			continue;
+		struct hy_id id = hy_step_id(s);
+		sub->fates[i] = FATE_ACCEPTED;
+		sub->ids[i] = id;
+		if (item->has_client_id) {
+			struct dedupe_key k = dedupe_key(sub->scope, item->client_id, item->said);
+			int known = dedupe_note(c->dedupe, s->txn, &k, id, s->now_ms, &sub->ids[i]);
+			if (known == HY_EXISTS || known == HY_CONFLICT) {
+				sub->fates[i] = known == HY_EXISTS ? FATE_DUPLICATE : FATE_CONFLICT;
+				continue;
+			}
+			if (known != HY_NOT_FOUND)
+				return known;
+		}
+		int err = keep(s, sub, item, id);
+		if (err)
+			return err;
+		hy_arena_reset(s->arena);
+	}
+	hy_crash_point("collector.kept");
+	return HY_OK;
+}
+
+static void done(struct hy_job *job, int err, void *self)
+{
+	struct submission *sub = (struct submission *)job;
+	struct collector *c = self;
+	for (size_t i = 0; i < sub->count && err == HY_OK; i++) {
+		if (sub->fates[i] == FATE_ACCEPTED)
+			hy_count(c->daemon, "accepted_total", 1);
+		else if (sub->fates[i] == FATE_DUPLICATE)
+			hy_count(c->daemon, "duplicates_total", 1);
+		else
+			hy_count(c->daemon, "rejected_total", 1);
+	}
+	sub->answer(sub, err);
+}
+
+int accept_submit(struct submission *s)
+{
+	s->job.run = run;
+	s->job.done = done;
+	s->job.records = s->count;
+	if (hy_daemon_full(s->collector->daemon))
+		return HY_FULL;
+	return hy_daemon_submit(s->collector->daemon, &s->job);
+}

@@ -1,0 +1,32 @@
+/* Keeping: what was checked becomes records on `feedback`, with ids, once however often it is sent. Many submissions share one
+ * commit; each is answered after it. A submission belongs to the server thread until accept_submit(), to the writer until its `done`. */
+#ifndef COLLECTOR_ACCEPT_H
+#define COLLECTOR_ACCEPT_H
+
+#include "intake.h"
+
+enum fate { FATE_REJECTED, FATE_ACCEPTED, FATE_DUPLICATE, FATE_CONFLICT };
+
+struct submission {
+	struct hy_job job;
+	struct collector *collector;
+	struct hy_request *request;
+	struct hy_arena *arena;       /* of the items; the submission's */
+	uint32_t project, key_number;
+	uint64_t scope;
+	size_t count;
+	struct item *items;           /* in the arena */
+	struct hy_id *ids;            /* in the arena: item i's, once accepted or known */
+	enum fate *fates;             /* in the arena */
+	void (*answer)(struct submission *s, int err); /* server thread, after the commit; frees with submission_free() */
+	bool single;                  /* not an array: its answer's statuses differ */
+	void *note;                   /* the answer's own */
+};
+
+/* Room for `count` items. */
+struct submission *submission_new(struct collector *c, struct hy_request *request, size_t count);
+void submission_free(struct submission **s);
+/* Hands it to the writer; HY_BUSY or HY_FULL: nothing was handed over. Items that are not ok are left out. */
+int accept_submit(struct submission *s);
+
+#endif

@@ -1,0 +1,134 @@
+#include "collector.h"
+#include "collector_rows.pb-c.h"
+#include "dedupe.h"
+#include "keys.h"
+#include "page.h"
+#include "routes.h"
+#include "view.h"
+
+static const struct hy_conf_row conf[] = {
+	{ "http.listen", HY_CONF_TEXT, "127.0.0.1:8080", "Where the collector listens for HTTP; put a proxy with TLS in front of it before the world may see it", NULL, 0, 0 },
+	{ "limits.body", HY_CONF_BYTES, "256KiB", "Largest body of a request", NULL, 1024, (int64_t)8 << 20 },
+	{ "limits.connections", HY_CONF_INT, "4096", "Connections in all", NULL, 1, 100000 },
+	{ "limits.per_address", HY_CONF_INT, "32", "Connections of one address (loopback and trusted proxies: 2,048)", NULL, 1, 100000 },
+	{ "limits.trusted_proxies", HY_CONF_LIST, "", "Addresses whose X-Forwarded-For counts", NULL, 0, 0 },
+	{ "limits.requests", HY_CONF_INT, "10000", "Requests of one connection", NULL, 1, 1000000000 },
+	{ "dedupe.window", HY_CONF_DURATION, "7d", "How long a client's own id is remembered: sent again within it, a feedback is entered once", NULL, 0, 0 },
+	{ "dedupe.ids", HY_CONF_INT, "4000000", "How many of them at most; the oldest are forgotten first", NULL, 1000, 1000000000 },
+	{ "keys", HY_CONF_TREE, NULL, "API keys as {name, hash, project, scopes, rate}; `huiyin init` makes the first", NULL, 0, 0 },
+	{ 0 },
+};
+
+static int configure(struct hy_daemon *d, void *self)
+{
+	struct collector *c = self;
+	c->daemon = d;
+	keys_free(&c->keys);
+	return keys_read(&c->keys, d, hy_daemon_conf(d));
+}
+
+static int open_collector(struct hy_daemon *d, void *self, struct hy_fault *f)
+{
+	struct collector *c = self;
+	const struct hy_conf *settings = hy_daemon_conf(d);
+	int err = hy_secret_load(hy_daemon_path(d, "keys/contact.key"), &c->contact_key, f);
+	if (err == HY_OK)
+		err = hy_secret_load(hy_daemon_path(d, "keys/follow-up.key"), &c->follow_up_key, f);
+	if (err)
+		return err;
+	err = dedupe_open(&c->dedupe, hy_daemon_store(d), (size_t)hy_conf_int(settings, "dedupe.ids"), hy_conf_int(settings, "dedupe.window"));
+	return err ? hy_fail(f, err, "no memory for dedupe.ids = %" PRId64, hy_conf_int(settings, "dedupe.ids")) : HY_OK;
+}
+
+static int serve(struct hy_daemon *d, struct hy_loop *server, void *self, struct hy_fault *f)
+{
+	struct collector *c = self;
+	c->json = hy_json_reader_new();
+	int err = page_open(&c->page, d, f);
+	return err ? err : routes_open(c, server, f);
+}
+
+static void serve_stop(struct hy_daemon *d, void *self)
+{
+	struct collector *c = self;
+	(void)d;
+	routes_close(c);
+	page_close(&c->page);
+	hy_json_reader_free(&c->json);
+}
+
+static void close_collector(struct hy_daemon *d, void *self)
+{
+	struct collector *c = self;
+	(void)d;
+	dedupe_close(&c->dedupe);
+	keys_free(&c->keys);
+}
+
+static void health(struct hy_daemon *d, json_t *into, void *self)
+{
+	struct collector *c = self;
+	(void)d;
+	if (c->dedupe)
+		json_object_set_new(into, "dedupe", json_pack("{s:I, s:I}", "ids", (json_int_t)dedupe_count(c->dedupe), "overflowed", (json_int_t)dedupe_overflowed(c->dedupe)));
+}
+
+/* What was accepted up to now, by count and by last id: the bound of `huiyin audit`. */
+static int run_audit(struct hy_step *s, struct hy_ask *a, void *self)
+{
+	struct hy_bytes id;
+	char upto[HY_ID_TEXT] = "";
+	(void)self;
+	if (hy_txn_get(s->txn, "last", HY_LIT("feedback"), &id) == HY_OK)
+		hy_id_text(hy_id_from(id), upto);
+	json_t *health = hy_daemon_health(s->daemon);
+	hy_ask_answer(a,
+		json_pack("{s:I, s:s, s:I}", "accepted", json_integer_value(json_object_get(json_object_get(health, "feedback"), "emitted")), "upto", upto, "head",
+			(json_int_t)hy_stream_state(hy_daemon_output(s->daemon)).head));
+	json_decref(health);
+	return HY_OK;
+}
+
+static int run_trace(struct hy_step *s, struct hy_ask *a, void *self)
+{
+	struct hy_id id;
+	(void)self;
+	if (!hy_id_parse(hy_ask_text(a, "id"), &id))
+		return hy_ask_fault(a, HY_BAD_INPUT, "'%s' is not the ID of a feedback; `huiyin tail` shows the latest", hy_ask_text(a, "id"));
+	json_t *j = view_json(s->txn, s->arena, id, 0);
+	if (!j)
+		return hy_ask_fault(a, HY_NOT_FOUND, "no feedback %s here", hy_ask_text(a, "id"));
+	hy_ask_answer(a, j);
+	return HY_OK;
+}
+
+static const char *const tables[] = { "view", "public", "told", "answer", "dedupe", "last", NULL };
+static const char *const readers[] = { "classifier", NULL };
+static const struct hy_input inputs[] = {
+	{ "ticket", "router", collector_on_ticket, true, NULL },
+	{ "delivery", "notifier", collector_on_delivery, true, NULL },
+	{ 0 },
+};
+static const struct hy_command commands[] = {
+	{ "audit", "feedback accepted up to now", false, run_audit },
+	{ "trace", "where a feedback is in the loop: id", false, run_trace },
+	{ 0 },
+};
+
+const struct hy_service collector_service = {
+	.name = "collector",
+	.summary = "feedback in over HTTP, kept and passed on",
+	.version = 1,
+	.conf = conf,
+	.tables = tables,
+	.inputs = inputs,
+	.output = "feedback",
+	.readers = readers,
+	.commands = commands,
+	.configure = configure,
+	.open = open_collector,
+	.serve = serve,
+	.serve_stop = serve_stop,
+	.health = health,
+	.close = close_collector,
+};

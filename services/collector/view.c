@@ -1,0 +1,246 @@
+#include "view.h"
+
+#include <stdlib.h>
+
+/* ---- rows ---- */
+
+static int put_row(struct hy_txn *t, const char *table, struct hy_bytes key, const ProtobufCMessage *row)
+{
+	struct hy_buffer b = { 0 };
+	int err = hy_wire_pack(row, &b);
+	if (err == HY_OK)
+		err = hy_txn_put(t, table, key, hy_buffer_view(&b));
+	hy_buffer_free(&b);
+	return err;
+}
+
+static int get_row(struct hy_txn *t, struct hy_arena *a, const char *table, struct hy_bytes key, const ProtobufCMessageDescriptor *type, void *out)
+{
+	struct hy_bytes raw;
+	int err = hy_txn_get(t, table, key, &raw);
+	return err ? err : hy_wire_unpack(a, type, raw, out, NULL);
+}
+
+/* ---- what comes back ---- */
+
+/* Feedback on its way: classified and routed. */
+static int note_way(struct hy_step *s)
+{
+	Huiyin__Collector__View *v;
+	struct hy_bytes id = HY_PB(s->in->id);
+	int err = get_row(s->txn, s->arena, "view", id, &huiyin__collector__view__descriptor, &v);
+	if (err == HY_NOT_FOUND)
+		return HY_OK; /* its row has been folded away */
+	if (err)
+		return err;
+	v->classified_ms = s->in->classification ? s->in->classification->at_ms : 0;
+	v->routed_ms = s->in->routed->at_ms;
+	v->decision = s->in->routed->decision;
+	v->department = s->in->routed->department;
+	v->ticket = s->in->routed->ticket;
+	return put_row(s->txn, "view", id, &v->base);
+}
+
+static bool ends(const Huiyin__TicketEvent *e)
+{
+	return e->kind == HUIYIN__TICKET_EVENT_KIND__EVENT_CONFIRMED || e->kind == HUIYIN__TICKET_EVENT_KIND__EVENT_CLOSED;
+}
+
+static int note_event(struct hy_step *s)
+{
+	const Huiyin__TicketEvent *e = s->in->ticket;
+	Huiyin__Collector__Public fresh = HUIYIN__COLLECTOR__PUBLIC__INIT, *p = &fresh;
+	if (e->kind == HUIYIN__TICKET_EVENT_KIND__JOINED || e->kind == HUIYIN__TICKET_EVENT_KIND__MOVED || e->kind == HUIYIN__TICKET_EVENT_KIND__CORRECTED)
+		return HY_OK; /* of one person, or of a label: the ticket is as it was */
+	int err = get_row(s->txn, s->arena, "public", HY_PB(e->ticket), &huiyin__collector__public__descriptor, &p);
+	if (err && err != HY_NOT_FOUND)
+		return err;
+	p->number = e->number;
+	p->state = e->state;
+	p->round = e->round;
+	p->at_ms = e->at_ms;
+	p->project = s->in->project;
+	p->finished = ends(e);
+	if (e->department[0])
+		p->department = e->department;
+	if (e->subject[0])
+		p->subject = e->subject;
+	if (e->note) {
+		p->note_zh = e->note->zh;
+		p->note_en = e->note->en;
+	}
+	if (e->kind == HUIYIN__TICKET_EVENT_KIND__MERGED)
+		p->into = e->other;
+	return put_row(s->txn, "public", HY_PB(e->ticket), &p->base);
+}
+
+int collector_on_ticket(struct hy_step *s, void *self)
+{
+	(void)self;
+	if (s->in->ticket)
+		return note_event(s);
+	return hy_is_feedback(s->in) && s->in->routed ? note_way(s) : HY_OK;
+}
+
+static struct hy_key told_key(struct hy_bytes about, struct hy_bytes person, struct hy_bytes notice)
+{
+	static const uint8_t nobody[HY_PERSON_SIZE];
+	struct hy_key k = { 0 };
+	hy_key_bytes(&k, about.data, about.size);
+	hy_key_bytes(&k, person.size == HY_PERSON_SIZE ? person.data : nobody, HY_PERSON_SIZE);
+	hy_key_bytes(&k, notice.data, notice.size);
+	return k;
+}
+
+int collector_on_delivery(struct hy_step *s, void *self)
+{
+	const Huiyin__Delivery *d = s->in->delivery;
+	Huiyin__Collector__Told told = HUIYIN__COLLECTOR__TOLD__INIT;
+	(void)self;
+	if (!d || d->person.len == 0 || d->notice.len != 16)
+		return HY_OK; /* nobody who could look it up */
+	told.kind = d->kind;
+	told.outcome = d->outcome;
+	told.channel = d->channel;
+	told.at_ms = d->at_ms;
+	told.round = d->round;
+	struct hy_bytes about = d->kind == HUIYIN__NOTICE_KIND__NOTICE_THANKS || d->ticket.len == 0 ? HY_PB(d->feedback) : HY_PB(d->ticket);
+	struct hy_key k = told_key(about, HY_PB(d->person), HY_PB(d->notice));
+	return put_row(s->txn, "told", hy_key_view(&k), &told.base);
+}
+
+/* ---- looking ---- */
+
+int view_public(struct hy_txn *t, struct hy_arena *a, struct hy_id *ticket, Huiyin__Collector__Public **out)
+{
+	for (int i = 0; i < 32; i++) { /* merged tickets merge again; a ring of them can't come to be, a bound costs nothing */
+		int err = get_row(t, a, "public", hy_id_bytes(ticket), &huiyin__collector__public__descriptor, out);
+		if (err || (*out)->into.len != 16)
+			return err;
+		*ticket = HY_ID_FROM_PB((*out)->into);
+	}
+	return HY_NOT_FOUND;
+}
+
+int view_find(struct hy_txn *t, struct hy_arena *a, struct hy_id feedback, uint32_t key_number, const uint8_t *person, struct hy_id *ticket)
+{
+	Huiyin__Collector__View *v;
+	int err = get_row(t, a, "view", hy_id_bytes(&feedback), &huiyin__collector__view__descriptor, &v);
+	struct hy_bytes whose = person ? hy_bytes(person, HY_PERSON_SIZE) : hy_bytes(NULL, 0);
+	if (err || v->key_number != key_number || !hy_bytes_equal(HY_PB(v->person), whose))
+		return HY_NOT_FOUND;
+	*ticket = HY_ID_FROM_PB(v->ticket);
+	return HY_OK;
+}
+
+static struct hy_key answer_key(struct hy_id ticket, uint32_t round, const uint8_t *person)
+{
+	struct hy_key k = { 0 };
+	hy_key_bytes(&k, ticket.b, 16);
+	hy_key_u64(&k, round);
+	hy_key_bytes(&k, person, HY_PERSON_SIZE);
+	return k;
+}
+
+int view_answer(struct hy_txn *t, struct hy_arena *a, const struct hy_token *token, Huiyin__Collector__Answered **out)
+{
+	struct hy_key k = answer_key(token->ticket, token->round, token->person);
+	return get_row(t, a, "answer", hy_key_view(&k), &huiyin__collector__answered__descriptor, out);
+}
+
+int view_note_answer(struct hy_txn *t, struct hy_id ticket, uint32_t round, const uint8_t *person, bool helped, int64_t now_ms)
+{
+	Huiyin__Collector__Answered row = HUIYIN__COLLECTOR__ANSWERED__INIT;
+	row.helped = helped;
+	row.at_ms = now_ms;
+	struct hy_key k = answer_key(ticket, round, person);
+	return put_row(t, "answer", hy_key_view(&k), &row.base);
+}
+
+const char *view_state_name(uint32_t state)
+{
+	static const char *const names[] = { "none", "new", "assigned", "in_progress", "waiting", "resolved", "confirmed", "closed", "reopened", "declined", "duplicate" };
+	return state < sizeof(names) / sizeof(*names) ? names[state] : "unknown";
+}
+
+static const char *decision_name(uint32_t decision)
+{
+	static const char *const names[] = { "", "ticket", "thanks", "spam", "reply", "passed" };
+	return decision < sizeof(names) / sizeof(*names) ? names[decision] : "unknown";
+}
+
+static const char *kind_name(uint32_t kind)
+{
+	static const char *const names[] = { "notice", "receipt", "resolved", "declined", "reopened", "thanks" };
+	return kind < sizeof(names) / sizeof(*names) ? names[kind] : "notice";
+}
+
+static const char *outcome_name(uint32_t outcome)
+{
+	static const char *const names[] = { "none", "told", "held", "no_contact", "unsubscribed", "refused", "bounced", "gave_up", "capped", "erased", "anonymous" };
+	return outcome < sizeof(names) / sizeof(*names) ? names[outcome] : "unknown";
+}
+
+static void set_time(json_t *j, const char *name, int64_t ms)
+{
+	char text[25];
+	if (!ms)
+		return;
+	hy_time_text(ms, text);
+	json_object_set_new(j, name, json_string(text));
+}
+
+static void add_told(struct hy_txn *t, struct hy_arena *a, json_t *list, struct hy_id about, struct hy_bytes person)
+{
+	struct hy_key k = { 0 };
+	hy_key_bytes(&k, about.b, 16);
+	hy_key_bytes(&k, person.data, person.size);
+	for (struct hy_cursor c = hy_cursor_open(t, "told", hy_key_view(&k)); hy_cursor_on(&c); hy_cursor_next(&c)) {
+		Huiyin__Collector__Told *told;
+		if (hy_wire_unpack(a, &huiyin__collector__told__descriptor, c.value, &told, NULL) != HY_OK)
+			continue;
+		json_t *j = json_pack("{s:s, s:s, s:I}", "kind", kind_name(told->kind), "outcome", outcome_name(told->outcome), "round", (json_int_t)told->round);
+		if (told->channel[0])
+			json_object_set_new(j, "channel", json_string(told->channel));
+		set_time(j, "at", told->at_ms);
+		json_array_append_new(list, j);
+	}
+}
+
+json_t *view_json(struct hy_txn *t, struct hy_arena *a, struct hy_id feedback, uint32_t project)
+{
+	Huiyin__Collector__View *v;
+	Huiyin__Collector__Public *p;
+	char id[HY_ID_TEXT], number[32];
+	if (get_row(t, a, "view", hy_id_bytes(&feedback), &huiyin__collector__view__descriptor, &v) != HY_OK || (project && v->project != project))
+		return NULL;
+	hy_id_text(feedback, id);
+	json_t *j = json_pack("{s:s}", "id", id), *told = json_array();
+	set_time(j, "received", v->received_ms);
+	set_time(j, "classified", v->classified_ms);
+	set_time(j, "routed", v->routed_ms);
+	if (v->decision)
+		json_object_set_new(j, "decision", json_string(decision_name(v->decision)));
+	if (v->department[0])
+		json_object_set_new(j, "department", json_string(v->department));
+	struct hy_bytes person = HY_PB(v->person);
+	if (v->ticket.len == 16) {
+		struct hy_id ticket = HY_ID_FROM_PB(v->ticket), last = ticket;
+		if (view_public(t, a, &last, &p) == HY_OK) {
+			snprintf(number, sizeof(number), "T-%" PRIu64, p->number);
+			json_t *tj = json_pack("{s:s, s:s, s:I}", "number", number, "status", view_state_name(p->state), "round", (json_int_t)p->round);
+			if (p->note_zh[0] || p->note_en[0])
+				json_object_set_new(tj, "note", json_pack("{s:s, s:s}", "zh", p->note_zh, "en", p->note_en));
+			set_time(tj, "at", p->at_ms);
+			json_object_set_new(j, "ticket", tj);
+		}
+		if (person.size)
+			add_told(t, a, told, ticket, person);
+		if (person.size && !hy_id_equal(ticket, last))
+			add_told(t, a, told, last, person);
+	}
+	if (person.size)
+		add_told(t, a, told, feedback, person);
+	json_object_set_new(j, "told", told);
+	return j;
+}
