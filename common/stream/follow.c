@@ -56,6 +56,7 @@ struct hy_follow {
 	int64_t hello_ms, tick_ms, heard_ms;
 	int64_t quiet_ms; /* time without a frame, counted only while the loop turns */
 	uint64_t head, dropped;
+	uint64_t doubted; /* a chain of the writer's that differed from ours, once */
 	char trouble[200];
 };
 
@@ -183,8 +184,8 @@ static void link_down(struct hy_follow *f)
 
 static void on_refuse(struct hy_follow *f, const struct hy_refuse *r)
 {
-	if (strcmp(r->stream, f->stream) != 0) {
-		f->dropped++;
+	if (strcmp(r->stream, f->stream) != 0 || r->epoch != f->epoch) {
+		f->dropped++; /* another start is meant */
 		return;
 	}
 	f->link = HY_LINK_REFUSED;
@@ -242,12 +243,6 @@ static void hold(struct hy_follow *f, struct held *h, const struct hy_batch *b)
 	f->memory += h->memory;
 	f->waiting += h->count;
 	f->waiting_bytes += b->record_bytes;
-	if (b->chain && b->chain != f->received.chain) {
-		/* History was repaired between us and the writer. Both chains go on from the writer's. */
-		hy_error("link.chain", "stream=%s before=%" PRIu64 " ours=%016" PRIx64 " theirs=%016" PRIx64, f->stream,
-			b->first, f->received.chain, b->chain);
-		f->received.chain = b->chain;
-	}
 	h->chain_before = f->received.chain;
 	for (uint32_t i = 0; i < h->count; i++)
 		f->received.chain = hy_chain_next(f->received.chain, h->records[i].check);
@@ -258,13 +253,29 @@ static void hold(struct hy_follow *f, struct held *h, const struct hy_batch *b)
 		pull(f);
 }
 
+/* Both chains must be one. Where they differ once the frame may be broken, so we ask again; when the writer insists, history
+ * was repaired between us: that is said aloud, and both chains go on from the writer's. */
+static bool chain_agrees(struct hy_follow *f, const struct hy_batch *b)
+{
+	if (!b->chain || b->chain == f->received.chain)
+		return true;
+	if (f->doubted != b->chain) {
+		f->doubted = b->chain;
+		return false;
+	}
+	hy_error("link.chain", "stream=%s before=%" PRIu64 " ours=%016" PRIx64 " theirs=%016" PRIx64, f->stream,
+		b->first, f->received.chain, b->chain);
+	f->received.chain = b->chain;
+	return true;
+}
+
 static void on_records(struct hy_follow *f, struct hy_bytes raw, const struct hy_batch *b)
 {
 	if (b->first + b->count - 1 <= f->received.seq) {
 		f->dropped++; /* had it */
 		return;
 	}
-	if (b->first != f->received.seq + 1) {
+	if (b->first != f->received.seq + 1 || !chain_agrees(f, b)) {
 		drop_and_ask_again(f);
 		return;
 	}

@@ -97,6 +97,7 @@ void hy_link_put_refuse(struct hy_buffer *out, const struct hy_refuse *r)
 	put_text(out, 1, r->stream);
 	put_number(out, 2, r->reason);
 	put_text(out, 3, r->text);
+	put_number(out, 4, r->epoch);
 	end(out, HY_FRAME_REFUSE);
 }
 
@@ -250,6 +251,8 @@ static bool refuse_field(const struct hy_wire_item *item, struct hy_refuse *r)
 		return true;
 	case 3:
 		return take_text(item, r->text, sizeof(r->text));
+	case 4:
+		return take_number(item, 0, UINT64_MAX, &r->epoch);
 	default:
 		return true;
 	}

@@ -47,6 +47,7 @@ struct hy_refuse {
 	char stream[HY_LINK_NAME];
 	Huiyin__RefuseReason reason;
 	char text[HY_LINK_TEXT];
+	uint64_t epoch;
 };
 
 enum hy_frame_kind { HY_FRAME_HELLO = 1, HY_FRAME_PULL, HY_FRAME_BATCH, HY_FRAME_REFUSE }; /* as in Link */

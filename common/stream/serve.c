@@ -61,9 +61,9 @@ static void refuse_reader(struct hy_serve *s, struct hy_served *one, const struc
 	one->stream = NULL;
 }
 
-static struct hy_refuse because(const char *stream, Huiyin__RefuseReason reason)
+static struct hy_refuse because(const char *stream, uint64_t epoch, Huiyin__RefuseReason reason)
 {
-	struct hy_refuse r = { .reason = reason };
+	struct hy_refuse r = { .reason = reason, .epoch = epoch };
 	snprintf(r.stream, sizeof(r.stream), "%s", stream);
 	return r;
 }
@@ -111,7 +111,7 @@ static size_t on_their_way(const struct hy_served *one)
 static void refuse_place(struct hy_serve *s, struct hy_served *one, uint64_t after)
 {
 	struct hy_stream_state st = hy_stream_state(one->stream);
-	struct hy_refuse r = because(one->row.stream, HUIYIN__REFUSE_REASON__TRIMMED);
+	struct hy_refuse r = because(one->row.stream, one->row.epoch, HUIYIN__REFUSE_REASON__TRIMMED);
 	if (after > st.head) {
 		r.reason = HUIYIN__REFUSE_REASON__AHEAD;
 		snprintf(r.text, sizeof(r.text),
@@ -195,7 +195,7 @@ static void feed(struct hy_serve *s, struct hy_served *one)
 static bool may_come_in(
 	const struct hy_serve *s, const struct hy_hello *h, const struct hy_served *known, struct hy_refuse *r)
 {
-	*r = because(h->stream, HUIYIN__REFUSE_REASON__FORBIDDEN);
+	*r = because(h->stream, h->epoch, HUIYIN__REFUSE_REASON__FORBIDDEN);
 	if (!h->outside && !s->ring_door) {
 		snprintf(r->text, sizeof(r->text),
 			"stations of the ring come by ipc://; others follow as outside readers, with a key");
@@ -235,7 +235,7 @@ static bool place_is_here(
 	struct hy_stream_state st = hy_stream_state(stream);
 	if (!h->has_log)
 		return true;
-	*r = because(h->stream, HUIYIN__REFUSE_REASON__OTHER_LOG);
+	*r = because(h->stream, h->epoch, HUIYIN__REFUSE_REASON__OTHER_LOG);
 	if (!same_log(s, stream, h)) {
 		snprintf(r->text, sizeof(r->text),
 			"the mark %" PRIu64
@@ -266,7 +266,7 @@ static bool place_is_here(
 static bool acceptable(struct hy_serve *s, const struct hy_hello *h, struct hy_stream *stream,
 	const struct hy_served *known, struct hy_refuse *r)
 {
-	*r = because(h->stream, HUIYIN__REFUSE_REASON__PROTOCOL);
+	*r = because(h->stream, h->epoch, HUIYIN__REFUSE_REASON__PROTOCOL);
 	if (h->protocol != HY_LINK_PROTOCOL) {
 		snprintf(r->text, sizeof(r->text),
 			"protocol %u is spoken here, not %u: install the same version on both sides", HY_LINK_PROTOCOL,
@@ -298,7 +298,7 @@ static void fence_off(struct hy_serve *s, struct hy_served *one, struct hy_bytes
 {
 	if (!one->stream || one->row.epoch == epoch || hy_bytes_equal(hy_bytes(one->id, one->id_size), from))
 		return;
-	struct hy_refuse r = because(one->row.stream, HUIYIN__REFUSE_REASON__FENCED);
+	struct hy_refuse r = because(one->row.stream, one->row.epoch, HUIYIN__REFUSE_REASON__FENCED);
 	snprintf(r.text, sizeof(r.text),
 		"a newer start of %s is at work (%" PRIu64 ", this is %" PRIu64 "): stop one of them", one->row.peer,
 		epoch, one->row.epoch);
@@ -327,7 +327,7 @@ static void on_hello(struct hy_serve *s, struct hy_bytes from, const struct hy_h
 	if (!one)
 		one = hy_readers_add(&s->readers, h->peer, h->stream);
 	if (!one) {
-		r = because(h->stream, HUIYIN__REFUSE_REASON__FORBIDDEN);
+		r = because(h->stream, h->epoch, HUIYIN__REFUSE_REASON__FORBIDDEN);
 		snprintf(r.text, sizeof(r.text), "there are %d readers already: forget one", HY_READERS_MAX);
 		refuse(s, from, h->peer, &r);
 		return;
@@ -376,7 +376,7 @@ static void on_pull(struct hy_serve *s, struct hy_bytes from, const struct hy_pu
 	}
 	struct hy_stream_state st = hy_stream_state(one->stream);
 	if (memcmp(p->log_id.b, st.log_id.b, sizeof(st.log_id.b)) != 0) {
-		struct hy_refuse r = because(p->stream, HUIYIN__REFUSE_REASON__OTHER_LOG);
+		struct hy_refuse r = because(p->stream, p->epoch, HUIYIN__REFUSE_REASON__OTHER_LOG);
 		snprintf(r.text, sizeof(r.text), "the log was made anew; restore the reader from the same backup");
 		refuse_reader(s, one, &r);
 		return;
