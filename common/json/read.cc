@@ -1,6 +1,5 @@
 /* simdjson's DOM, flattened into struct hy_json. Names and texts stay where simdjson unescaped them: in the parser's
- * own buffer, each with a NUL behind it. The nodes stand in one array, sized from the DOM before the walk begins, so
- * that pointers between them hold. */
+ * own buffer, each with a NUL behind it. The nodes stand in blocks that never move, so that pointers between them hold. */
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -27,6 +26,14 @@ constexpr uint32_t few = 16; /* objects of up to this many names are compared pa
 constexpr uint32_t slots = 2048; /* of the hash table for the others: a power of two, twice HY_JSON_KEYS at least */
 constexpr double exact = 9007199254740992.0; /* 2^53: up to here a double that is whole is exactly the number written */
 static_assert(slots >= 2 * HY_JSON_KEYS, "the table must not fill up");
+
+constexpr size_t block_nodes = 256;
+constexpr size_t keep_blocks = 64; /* kept from one document to the next, about 1.5 MB */
+
+struct block {
+	std::unique_ptr<block> next;
+	struct hy_json nodes[block_nodes];
+};
 
 uint64_t load64(const uint8_t *p)
 {
@@ -67,8 +74,9 @@ uint64_t hash_of(struct hy_bytes key, uint64_t seed)
 
 struct hy_json_parser {
 	simdjson::dom::parser dom;
-	struct hy_json *nodes = nullptr;
-	size_t room = 0, used = 0;
+	std::unique_ptr<block> blocks; /* the first of the chain; each owns the next */
+	block *here = nullptr; /* where the next node comes from */
+	size_t used = 0; /* of `here` */
 	uint64_t seed = 0;
 	uint32_t stamp =
 		0; /* a slot counts only if it carries the present object's stamp, so nothing is ever cleared */
@@ -79,9 +87,10 @@ struct hy_json_parser {
 
 	~hy_json_parser()
 	{
-		free(nodes);
+		trim(0);
 	}
-	bool reserve(size_t count);
+	void trim(size_t keep);
+	struct hy_json *fresh(struct hy_json *parent);
 	bool twice(const struct hy_json *object);
 	enum hy_json_flaw walk(simdjson::dom::element element, struct hy_json *node, int depth);
 	enum hy_json_flaw walk_object(simdjson::dom::object object, struct hy_json *node, int depth);
@@ -89,17 +98,33 @@ struct hy_json_parser {
 	struct hy_json *add(struct hy_json *parent, struct hy_json *last);
 };
 
-bool hy_json_parser::reserve(size_t count)
+/* Gives back all blocks but the first `keep`: one by one, as a long chain must not be freed by recursion. */
+void hy_json_parser::trim(size_t keep)
 {
+	std::unique_ptr<block> *link = &blocks;
+	for (; keep > 0 && *link; keep--)
+		link = &(*link)->next;
+	std::unique_ptr<block> rest = std::move(*link);
+	while (rest)
+		rest = std::move(rest->next);
+	here = blocks.get();
 	used = 0;
-	if (count <= room)
-		return true;
-	free(nodes);
-	room = 0;
-	nodes = static_cast<struct hy_json *>(malloc(count * sizeof(*nodes)));
-	if (nodes)
-		room = count;
-	return nodes != nullptr;
+}
+
+/* A node for the present document, cleared; throws without memory. */
+struct hy_json *hy_json_parser::fresh(struct hy_json *parent)
+{
+	if (!here || used == block_nodes) {
+		std::unique_ptr<block> *link = here ? &here->next : &blocks;
+		if (!*link)
+			link->reset(new block);
+		here = link->get();
+		used = 0;
+	}
+	struct hy_json *node = &here->nodes[used++];
+	*node = {};
+	node->parent = parent;
+	return node;
 }
 
 bool hy_json_parser::twice(const struct hy_json *object)
@@ -134,12 +159,10 @@ bool hy_json_parser::twice(const struct hy_json *object)
 	return false;
 }
 
-/* A fresh node behind `last` (nullptr: the first) in `parent`. Room for it was reserved. */
+/* A fresh node behind `last` (nullptr: the first) in `parent`. */
 struct hy_json *hy_json_parser::add(struct hy_json *parent, struct hy_json *last)
 {
-	struct hy_json *node = &nodes[used++];
-	*node = {};
-	node->parent = parent;
+	struct hy_json *node = fresh(parent);
 	if (last)
 		last->next = node;
 	else
@@ -266,15 +289,12 @@ extern "C" enum hy_json_flaw hy_json_parse(
 	struct hy_json_parser *p, const uint8_t *data, size_t size, const struct hy_json **root)
 {
 	try {
+		p->trim(keep_blocks); /* the last document's nodes are over */
 		simdjson::dom::element element;
 		enum hy_json_flaw flaw = flaw_of(p->dom.parse(data, size, false).get(element));
 		if (flaw)
 			return flaw;
-		/* The first slot of simdjson's tape tells how many there are, and every node takes at least one. */
-		if (!p->reserve(p->dom.doc.tape[0] & simdjson::internal::JSON_VALUE_MASK))
-			return HY_JSON_MEMORY;
-		struct hy_json *top = &p->nodes[p->used++];
-		*top = {};
+		struct hy_json *top = p->fresh(nullptr);
 		flaw = p->walk(element, top, 0);
 		*root = top;
 		return flaw;
