@@ -60,6 +60,12 @@ struct hy_store {
 int hy_store_err(int mdb_err); /* LMDB's code, or an errno, as ours */
 /* The table called `name`; panics when it was not declared at open. */
 const struct hy_table *hy_store_table(struct hy_store *s, const char *name);
+int hy_store_make_dir(const char *dir, struct hy_fault *f); /* with its parents, mode 0700 */
+int hy_store_sync_dir(const char *dir); /* an errno, or 0 */
+/* Makes a copy without free pages beside the open store's file; then, with the store closed, puts it in that file's place. HY_BUSY
+ * when another process still looks at the old one: it would meet pages that are not what its lock file says. */
+int hy_store_compact_begin(struct hy_store *s, const char *dir, struct hy_fault *f);
+int hy_store_compact_end(const char *dir, struct hy_fault *f);
 /* Remembers the first failure and hands on `mdb_err` as ours. */
 int hy_txn_fail(struct hy_txn *t, int mdb_err);
 void hy_txn_close_walks(struct hy_txn *t);

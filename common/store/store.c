@@ -7,9 +7,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "log/log.h"
 #include "store/inside.h"
 
-#define FIRST_BYTES ((off_t)64 << 20)
+#define FIRST_BYTES ((uint64_t)64 << 20)
 
 /* ---- the directory ---- */
 
@@ -20,7 +21,7 @@ static int path_err(int errno_value)
 	return hy_err_fate(err) == HY_REJECT ? HY_CONFIG : err;
 }
 
-static int make_dir(const char *dir, struct hy_fault *f)
+int hy_store_make_dir(const char *dir, struct hy_fault *f)
 {
 	char path[4096];
 	if ((size_t)snprintf(path, sizeof(path), "%s", dir) >= sizeof(path))
@@ -60,27 +61,22 @@ static int lock_dir(struct hy_store *s, const char *dir, struct hy_fault *f)
 	return HY_OK;
 }
 
-static int sync_dir(const char *dir)
-{
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int err = fd < 0 || fsync(fd) < 0 ? errno : 0;
-	if (fd >= 0)
-		close(fd);
-	return err;
-}
-
 /* ---- the file ---- */
 
-/* Writes the file's first pages for real, so that a disk without room shows at the first start and not in the first busy hour.
- * A small quota asks for less. */
+/* How big the file is from the start. A small quota asks for less. */
+static off_t first_bytes(struct hy_store *s)
+{
+	uint64_t want = atomic_load(&s->quota) / 128;
+	return (off_t)(want < FIRST_BYTES ? want : FIRST_BYTES);
+}
+
+/* Writes the file's first pages for real, so that a disk without room shows at the first start and not in the first busy hour. */
 static int grow(struct hy_store *s, const char *dir, struct hy_fault *f)
 {
 	static const uint8_t zeros[1 << 16];
 	mdb_filehandle_t fd;
 	struct stat st;
-	off_t want = (off_t)(atomic_load(&s->quota) / 128);
-	if (want > FIRST_BYTES)
-		want = FIRST_BYTES;
+	off_t want = first_bytes(s);
 	int err = mdb_env_get_fd(s->env, &fd);
 	if (!err && fstat(fd, &st) < 0)
 		err = errno;
@@ -95,7 +91,7 @@ static int grow(struct hy_store *s, const char *dir, struct hy_fault *f)
 	if (!err && fsync(fd) < 0)
 		err = errno;
 	if (!err)
-		err = sync_dir(dir);
+		err = hy_store_sync_dir(dir);
 	return err ? hy_fail(f, hy_store_err(err), "no room for the store %s: %s", dir, mdb_strerror(err)) : HY_OK;
 }
 
@@ -227,6 +223,64 @@ static int open_tables(struct hy_store *s, const char *dir, const struct hy_stor
 
 /* ---- open and close ---- */
 
+static int open_db(struct hy_store *s, const char *dir, const struct hy_store_options *o, struct hy_fault *f)
+{
+	int err = open_env(s, dir, f);
+	if (err == HY_OK)
+		err = open_tables(s, dir, o, f);
+	if (err == HY_OK && !s->read_only)
+		err = grow(s, dir, f);
+	if (err == HY_OK && !s->read_only) {
+		int swept = hy_store_sweep(s);
+		if (swept < 0)
+			err = hy_fail(f, swept, "can't check the readers of the store %s", dir);
+	}
+	return err;
+}
+
+static void close_db(struct hy_store *s)
+{
+	HY_ASSERT(!s->reading && !atomic_load(&s->writing)); /* someone still works with it */
+	while (s->idle) {
+		struct hy_txn *t = s->idle;
+		s->idle = t->next;
+		mdb_txn_abort(t->mdb);
+		free(t);
+	}
+	if (s->env)
+		mdb_env_close(s->env);
+	s->env = NULL;
+	memset(s->tables, 0, sizeof(s->tables));
+	s->table_count = 0;
+}
+
+/* A file that is mostly free pages keeps what was erased, and room that others could use. */
+static bool mostly_free(struct hy_store *s)
+{
+	struct hy_store_usage u;
+	return hy_store_usage(s, &u) == HY_OK && u.file_bytes > 4 * u.live_bytes &&
+	       u.file_bytes > 4 * (uint64_t)first_bytes(s);
+}
+
+/* Starting goes on with the old file when the new one can't be made, unless it was asked for. */
+static int compact(struct hy_store *s, const char *dir, const struct hy_store_options *o, struct hy_fault *f)
+{
+	struct hy_fault why = { 0 };
+	int err = hy_store_compact_begin(s, dir, &why);
+	if (err == HY_OK) {
+		close_db(s);
+		err = hy_store_compact_end(dir, &why);
+		int again = open_db(s, dir, o, f);
+		if (again != HY_OK)
+			return again;
+	}
+	if (err != HY_OK && o->compact)
+		return hy_fail(f, err, "%s", why.text);
+	if (err != HY_OK)
+		hy_warn("store.not_compacted", "dir=%s why=\"%s\"", dir, why.text);
+	return HY_OK;
+}
+
 int hy_store_open(struct hy_store **out, const char *dir, const struct hy_store_options *o, struct hy_fault *f)
 {
 	HY_ASSERT(o->read_only || o->maker);
@@ -240,20 +294,13 @@ int hy_store_open(struct hy_store **out, const char *dir, const struct hy_store_
 	hy_store_quota(s, o->quota_bytes);
 	int err = HY_OK;
 	if (!s->read_only)
-		err = make_dir(dir, f);
+		err = hy_store_make_dir(dir, f);
 	if (err == HY_OK && !s->read_only)
 		err = lock_dir(s, dir, f);
 	if (err == HY_OK)
-		err = open_env(s, dir, f);
-	if (err == HY_OK)
-		err = open_tables(s, dir, o, f);
-	if (err == HY_OK && !s->read_only)
-		err = grow(s, dir, f);
-	if (err == HY_OK && !s->read_only) {
-		int swept = hy_store_sweep(s);
-		if (swept < 0)
-			err = hy_fail(f, swept, "can't check the readers of the store %s", dir);
-	}
+		err = open_db(s, dir, o, f);
+	if (err == HY_OK && !s->read_only && (o->compact || mostly_free(s)))
+		err = compact(s, dir, o, f);
 	if (err != HY_OK)
 		hy_store_close(&s);
 	*out = s;
@@ -266,16 +313,7 @@ void hy_store_close(struct hy_store **s)
 	*s = NULL;
 	if (!self)
 		return;
-	HY_ASSERT(!self->reading && !atomic_load(&self->writing)); /* someone still works with it */
-	while (self->idle) {
-		struct hy_txn *t = self->idle;
-		self->idle = t->next;
-		if (t->mdb)
-			mdb_txn_abort(t->mdb);
-		free(t);
-	}
-	if (self->env)
-		mdb_env_close(self->env);
+	close_db(self);
 	if (self->lock_fd >= 0)
 		close(self->lock_fd);
 	pthread_mutex_destroy(&self->lock);

@@ -28,6 +28,8 @@ struct hy_store_options {
 	int (*upgrade)(struct hy_txn *t, uint32_t from, struct hy_fault *f); /* NULL when there is nothing older */
 	uint64_t quota_bytes;       /* 0 = 8 GiB */
 	bool read_only;             /* for tools: opens beside a running daemon, no lock on the directory */
+	bool compact;               /* `huiyin compact`: leave the free pages behind now. Happens by itself when the file is
+	                             * bigger than 4 times what lives in it */
 };
 
 /* Opens `dir` (made with mode 0700 when missing; the first open grows the file to 64 MiB with real writes, so that a full
@@ -92,8 +94,14 @@ struct hy_store_usage {
 int hy_store_usage(struct hy_store *s, struct hy_store_usage *out);
 void hy_store_quota(struct hy_store *s, uint64_t quota_bytes); /* a reload changed it */
 uint64_t hy_store_rows(struct hy_txn *t, const char *table);
-/* Frees the places of readers whose process died. At start, every 10 s, and before a HY_FULL is believed. */
+/* Frees the places of readers whose process died; returns how many, or a negative code. At start, every 10 s, and before
+ * a HY_FULL is believed. */
 int hy_store_sweep(struct hy_store *s);
+
+/* Copies the store into the directory `to`, made when missing, while its daemon goes on: a backup. `compact` leaves out the free
+ * pages. On the disk when it returns; HY_EXISTS when there is a store in `to`. It is a reader for its whole run and holds
+ * pages meanwhile: begin it below half of the quota. A restored copy needs hy_stream_renew() for each of its streams. */
+int hy_store_copy(struct hy_store *s, const char *to, bool compact, struct hy_fault *f);
 
 /* Tests only: the next commits fail with `err` (HY_FULL, HY_IO), `count` times. */
 void hy_store_fail_commits(struct hy_store *s, int err, int count);
