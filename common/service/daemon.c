@@ -349,8 +349,8 @@ int hy_daemon_open(struct hy_daemon **out, const struct hy_service *service, voi
 	if (err == HY_OK) {
 		char endpoint[1300];
 		snprintf(endpoint, sizeof(endpoint), "ipc://%s/run/%s.sock", d->dir, service->name);
-		struct hy_stream *const streams[] = { d->out, NULL };
-		struct hy_serve_options so = { .db = d->db, .streams = streams, .endpoint = endpoint, .loop = d->server_loop };
+		d->streams[0] = d->out;
+		struct hy_serve_options so = { .db = d->db, .streams = d->streams, .endpoint = endpoint, .loop = d->server_loop };
 		err = hy_serve_open(&d->serve, &so, f);
 	}
 	if (err == HY_OK)

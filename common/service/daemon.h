@@ -68,7 +68,7 @@ struct hy_daemon {
 	int64_t retain_ms, max_lag_ms;
 
 	struct hy_store *db;
-	struct hy_stream *out;
+	struct hy_stream *out, *streams[2]; /* streams: what the door offers, ended by NULL */
 	struct hy_serve *serve;
 	struct hy_loop *loop, *server_loop;
 	struct hy_socket *control;
