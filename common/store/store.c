@@ -203,8 +203,10 @@ static int open_tables(struct hy_store *s, const char *dir, const struct hy_stor
 		f->err = HY_OK; /* tells below whether the words are there */
 	int rc = mdb_txn_begin(s->env, NULL, s->read_only ? MDB_RDONLY : 0, &t.mdb);
 	int err = rc ? hy_store_err(rc) : open_table(s, &t, HY_STORE_META);
-	for (size_t i = 0; err == HY_OK && o->tables && o->tables[i]; i++)
+	for (size_t i = 0; err == HY_OK && o->tables && o->tables[i]; i++) {
+		HY_ASSERT(strcmp(o->tables[i], HY_STORE_META) != 0); /* that one is ours */
 		err = open_table(s, &t, o->tables[i]);
+	}
 	if (err == HY_OK)
 		err = check_maker(&t, dir, o, f);
 	if (err == HY_OK)
