@@ -76,7 +76,8 @@ int http_trusted_parse(struct hy_http *h, const char *const *list, struct hy_fau
 		const char *slash = strchr(list[i], '/');
 		size_t size = slash ? (size_t)(slash - list[i]) : strlen(list[i]);
 		if (!http_address_parse(list[i], size, &t->address))
-			return hy_fail(f, HY_CONFIG, "trusted proxy \"%s\": write an address, or a network like 10.0.0.0/8", list[i]);
+			return hy_fail(f, HY_CONFIG,
+				"trusted proxy \"%s\": write an address, or a network like 10.0.0.0/8", list[i]);
 		unsigned most = is_v4(&t->address) ? 32 : 128;
 		t->bits = 128;
 		if (slash) {
@@ -94,7 +95,8 @@ int http_trusted_parse(struct hy_http *h, const char *const *list, struct hy_fau
 static bool within(const struct http_address *a, const struct http_trusted *t)
 {
 	unsigned whole = t->bits / 8, rest = t->bits % 8;
-	return memcmp(a->b, t->address.b, whole) == 0 && (rest == 0 || ((a->b[whole] ^ t->address.b[whole]) >> (8 - rest)) == 0);
+	return memcmp(a->b, t->address.b, whole) == 0 &&
+	       (rest == 0 || ((a->b[whole] ^ t->address.b[whole]) >> (8 - rest)) == 0);
 }
 
 bool http_trusted(const struct hy_http *h, const struct http_address *a)

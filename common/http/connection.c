@@ -68,7 +68,8 @@ int64_t http_deadlines(struct hy_http *h)
 /* A few of those who come too many get a proper answer; when they are too many as well, one write and out. */
 static void turn_away(struct http_conn *c)
 {
-	static const char full[] = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 2\r\nContent-Length: 0\r\n\r\n";
+	static const char full[] =
+		"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 2\r\nContent-Length: 0\r\n\r\n";
 	c->over = true;
 	if (c->h->over++ < HTTP_OVER_MAX) {
 		unlink_conn(c);

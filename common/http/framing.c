@@ -7,6 +7,7 @@
 
 #include <strings.h>
 
+// clang-format off
 /* RFC 9110 tchar. */
 static const bool token_char[256] = {
 	['!'] = true, ['#'] = true, ['$'] = true, ['%'] = true, ['&'] = true, ['\''] = true, ['*'] = true, ['+'] = true,
@@ -17,6 +18,7 @@ static const bool host_char[256] = {
 	['-'] = true, ['.'] = true, ['_'] = true, ['~'] = true, [':'] = true, ['['] = true, [']'] = true, ['%'] = true,
 	['0' ... '9'] = true, ['A' ... 'Z'] = true, ['a' ... 'z'] = true,
 };
+// clang-format on
 
 static bool all_of(const bool set[256], const char *text, size_t size)
 {
@@ -39,8 +41,8 @@ static bool plain_value(const char *text, size_t size)
 struct walk {
 	struct hy_request *q;
 	const char *method; /* the head begins here ... */
-	size_t head_size;   /* ... and is so long, says libmicrohttpd */
-	const char *next;   /* where the next field has to begin */
+	size_t head_size; /* ... and is so long, says libmicrohttpd */
+	const char *next; /* where the next field has to begin */
 	const char *fault;
 	int status, hosts, lengths, encodings;
 };
@@ -68,7 +70,8 @@ static enum MHD_Result on_length(struct walk *w, const char *value, size_t size)
 	return MHD_YES;
 }
 
-static enum MHD_Result on_field(void *cls, enum MHD_ValueKind kind, const char *key, size_t key_size, const char *value, size_t value_size)
+static enum MHD_Result on_field(
+	void *cls, enum MHD_ValueKind kind, const char *key, size_t key_size, const char *value, size_t value_size)
 {
 	struct walk *w = cls;
 	struct hy_request *q = w->q;
@@ -117,7 +120,7 @@ static enum MHD_Result on_field(void *cls, enum MHD_ValueKind kind, const char *
 	case 17:
 		if (!strncasecmp(key, "Transfer-Encoding", 17)) {
 			if (++w->encodings > 1 || size != 7 || memcmp(value, "chunked", 7) != 0)
-				return refuse(w, 411, "the only Transfer-Encoding here is \"chunked\"; better, send Content-Length");
+				return refuse(w, 411, "send Content-Length, or one plain \"chunked\"");
 		}
 		break;
 	default:

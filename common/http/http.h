@@ -1,6 +1,12 @@
 /* An HTTP/1.1 server on libmicrohttpd, driven by our loop: external epoll, one thread, reference/http.md's fifteen rules.
  * It refuses ambiguous framing, bounds everything (head, body, connections, total time), and lets a handler answer later:
  * the handler takes the request, gives it to whoever does the work, and hy_http_reply() in the server thread answers it.
+ * Handlers run at the start of a loop turn, before the loop waits. Who gathers a turn's requests to hand them over together does so in a
+ * hy_loop_watch_time() call registered after hy_http_open(): it comes after them, and before the wait.
+ *
+ * Refused with 400 and the connection closed: whatever two readers could take differently (bare LF, folds, NUL, two lengths or hosts ...).
+ * HTTP/1.1 only. `Transfer-Encoding: chunked` is taken alone and exactly so; such a request is the last of its connection.
+ * Bodies take memory as they arrive, 128 MiB for all connections together (those above 256 KiB: 64 MiB), then 503.
  *
  * A route is a row: method, pattern ("/v1/feedback/{id}"), the largest body, and its handler. Unknown paths get 404, known paths with another
  * method 405 with Allow, both as application/problem+json (RFC 9457). HEAD is served as GET without the body, OPTIONS by the routes. */
@@ -38,7 +44,8 @@ struct hy_http_options {
 
 /* HY_IN_USE when the address is taken; the fault names it. */
 int hy_http_open(struct hy_http **out, const struct hy_http_options *o, struct hy_fault *f);
-/* Stops listening, answers what is there (2 s at most), closes. */
+/* Stops listening, answers what is there (2 s at most), closes. Requests still held with hy_http_later() are told 503; their hy_http_reply()
+ * afterwards is still owed and only gives the memory back. */
 void hy_http_close(struct hy_http **h);
 int hy_http_port(const struct hy_http *h);
 struct hy_http_counts {
@@ -62,6 +69,8 @@ void hy_http_set_note(struct hy_request *q, void *note);
 int hy_http_form(const struct hy_request *q, const char *name, char *out, size_t room);
 
 /* ---- the answer ---- */
+/* In the handler: the answer comes later. Exactly one hy_http_reply() or hy_http_problem() is owed, whatever happened meanwhile: the client may
+ * have left, or got our 503 after answer_ms; the request and its views hold until then. */
 void hy_http_later(struct hy_request *q);
 /* Adds a header to the answer; before hy_http_reply(). Values with control characters panic: they are ours. */
 void hy_http_add_header(struct hy_request *q, const char *name, const char *value);

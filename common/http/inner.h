@@ -13,28 +13,31 @@
 
 #include "http/http.h"
 
-#define HTTP_LINE_MAX ((size_t)2048)         /* the request target */
+#define HTTP_LINE_MAX ((size_t)2048) /* the request target */
 #define HTTP_HEAD_MAX ((size_t)8192)
 #define HTTP_FIELDS_MAX 64
 #define HTTP_FORM_FIELDS_MAX 200
-#define HTTP_SEGMENTS_MAX 16                 /* of a path; longer ones match no route */
-#define HTTP_PAD ((size_t)64)                /* zero bytes behind a body, for the JSON parser */
-#define HTTP_DRAIN_MAX ((size_t)1 << 20)     /* a body we refuse is read to its end up to this size, so that the client sees the answer */
+#define HTTP_SEGMENTS_MAX 16 /* of a path; longer ones match no route */
+#define HTTP_PAD ((size_t)64) /* zero bytes behind a body, for the JSON parser */
+/* A body we refuse is read to its end up to this size, so that the client sees the answer. */
+#define HTTP_DRAIN_MAX ((size_t)1 << 20)
+/* All bodies together: a body that grows beyond SMALL stops at LARGE, so that small ones still pass when large ones have had their share. */
 #define HTTP_SMALL_BODY ((size_t)256 << 10)
-#define HTTP_BODIES_LARGE ((size_t)64 << 20) /* all bodies together, as seen by one that grows beyond HTTP_SMALL_BODY ... */
-#define HTTP_BODIES_MAX ((size_t)128 << 20)  /* ... and by any: small ones still pass while large ones have used up their share */
-#define HTTP_OVER_MAX 64                     /* connections above the limit that are told 503 in peace; the rest is cut off at once */
+#define HTTP_BODIES_LARGE ((size_t)64 << 20)
+#define HTTP_BODIES_MAX ((size_t)128 << 20)
+/* Connections above the limit that are told 503 in peace, within so long; the rest is cut off at once. */
+#define HTTP_OVER_MAX 64
 #define HTTP_OVER_MS 1000
-#define HTTP_SPARE_MAX 256                   /* finished requests kept for the next ones */
+#define HTTP_SPARE_MAX 256 /* finished requests kept for the next ones */
 
 /* Where a connection stands; each phase has a fixed length, so a list in order of arrival is in order of its deadlines. */
 enum http_phase {
-	HTTP_IDLE,  /* waits for a request line: idle_ms */
-	HTTP_HEAD,  /* has the request line: head_ms */
-	HTTP_BODY,  /* has the head: body_ms */
-	HTTP_WAIT,  /* a handler will answer: answer_ms, then we do */
-	HTTP_SEND,  /* the answer is on its way: answer_ms */
-	HTTP_OVER,  /* one too many: HTTP_OVER_MS for everything */
+	HTTP_IDLE, /* waits for a request line: idle_ms */
+	HTTP_HEAD, /* has the request line: head_ms */
+	HTTP_BODY, /* has the head: body_ms */
+	HTTP_WAIT, /* a handler will answer: answer_ms, then we do */
+	HTTP_SEND, /* the answer is on its way: answer_ms */
+	HTTP_OVER, /* one too many: HTTP_OVER_MS for everything */
 	HTTP_PHASES,
 	HTTP_GONE = HTTP_PHASES, /* shut down, in no list, until libmicrohttpd notices */
 };
@@ -88,12 +91,12 @@ struct http_route {
 };
 
 enum http_state {
-	HTTP_NEW,      /* only the request line is known */
-	HTTP_READING,  /* the head passed the guard; with an answer already there, the body is read and thrown away */
+	HTTP_NEW, /* only the request line is known */
+	HTTP_READING, /* the head passed the guard; with an answer already there, the body is read and thrown away */
 	HTTP_HANDLING, /* inside the handler */
-	HTTP_WAITING,  /* suspended */
+	HTTP_WAITING, /* suspended */
 	HTTP_ANSWERED, /* resumed: libmicrohttpd will ask for the answer */
-	HTTP_SENT,     /* queued */
+	HTTP_SENT, /* queued */
 };
 
 /* Offsets into hy_request.text: it may move while the head is being taken apart. */
@@ -105,19 +108,19 @@ struct http_field {
 };
 
 struct hy_request {
-	struct hy_http *h;            /* NULL after the server was closed */
-	struct MHD_Connection *mhd;   /* NULL once libmicrohttpd is done with it */
-	struct http_conn *conn;       /* NULL with `mhd` */
-	struct hy_request *next;      /* among the spare ones, or the orphans */
+	struct hy_http *h; /* NULL after the server was closed */
+	struct MHD_Connection *mhd; /* NULL once libmicrohttpd is done with it */
+	struct http_conn *conn; /* NULL with `mhd` */
+	struct hy_request *next; /* among the spare ones, or the orphans */
 	const struct http_route *route;
 	struct http_place *forwarded; /* counts against the address behind a trusted proxy */
 	void *note;
 	enum http_state state;
 	bool held, close, chunked, expects, too_large, no_room;
 
-	const char *target_at;        /* where libmicrohttpd has the raw target: only compared */
-	uint64_t length;              /* Content-Length, 0 without */
-	struct hy_buffer text;        /* target, head, decoded path, parameters, query: one after the other */
+	const char *target_at; /* where libmicrohttpd has the raw target: only compared */
+	uint64_t length; /* Content-Length, 0 without */
+	struct hy_buffer text; /* target, head, decoded path, parameters, query: one after the other */
 	struct http_span target, method, path;
 	struct http_span segment[HTTP_SEGMENTS_MAX];
 	int segments;
@@ -127,31 +130,33 @@ struct hy_request {
 	struct http_field field[HTTP_FIELDS_MAX];
 	int fields;
 	struct hy_buffer body;
-	size_t thrown;                /* bytes of a refused body so far */
+	size_t thrown; /* bytes of a refused body so far */
 	char peer[INET6_ADDRSTRLEN];
 
-	struct hy_buffer headers;     /* of the answer: name NUL value NUL ... */
+	struct hy_buffer headers; /* of the answer: name NUL value NUL ... */
 	struct MHD_Response *answer;
-	int status;                   /* 0 until answered */
+	int status; /* 0 until answered */
 };
 
 struct hy_http {
 	struct MHD_Daemon *daemon;
-	struct hy_loop *loop;         /* NULL in the self-test */
+	struct hy_loop *loop; /* NULL in the self-test */
 	int epoll_fd, port;
 	struct http_route *routes;
 	int route_count;
 	void *arg;
 	int connections_max, per_address, requests_max, over;
-	bool running, resumed, closing; /* inside http_turn(); a connection waits to be taken up again; the end has begun */
+	bool running; /* inside http_turn() */
+	bool resumed; /* a connection waits to be taken up again */
+	bool closing;
 	struct http_trusted *trusted;
 	int trusted_count;
 	struct http_places direct, forwarded;
 	struct http_list list[HTTP_PHASES];
 	struct hy_request *spare;
-	struct hy_request *orphans;   /* finished for the client, while a handler still holds them */
+	struct hy_request *orphans; /* finished for the client, while a handler still holds them */
 	int spares;
-	size_t bodies;                /* bytes held by bodies */
+	size_t bodies; /* bytes held by bodies */
 	struct hy_http_counts counts;
 };
 
@@ -177,7 +182,8 @@ void http_address_text(const struct http_address *a, char out[static INET6_ADDRS
 bool http_address_loopback(const struct http_address *a);
 int http_trusted_parse(struct hy_http *h, const char *const *list, struct hy_fault *f);
 bool http_trusted(const struct hy_http *h, const struct http_address *a);
-struct http_place *http_place_take(struct http_places *p, const struct http_address *a, int max); /* NULL: it has `max` already */
+/* NULL: it has `max` already. */
+struct http_place *http_place_take(struct http_places *p, const struct http_address *a, int max);
 void http_place_leave(struct http_places *p, struct http_place *place);
 /* The address that speaks: the peer, or what trusted proxies say stands behind it. True when it is a forwarded one. */
 bool http_speaker(const struct hy_request *q, struct http_address *out);
@@ -186,7 +192,8 @@ bool http_speaker(const struct hy_request *q, struct http_address *out);
 void http_phase(struct http_conn *c, enum http_phase phase);
 int64_t http_deadlines(struct hy_http *h); /* serves those due; ms until the next, or -1 */
 void http_shut(struct http_conn *c);
-void http_on_connection(void *cls, struct MHD_Connection *mhd, void **context, enum MHD_ConnectionNotificationCode what);
+void http_on_connection(
+	void *cls, struct MHD_Connection *mhd, void **context, enum MHD_ConnectionNotificationCode what);
 
 /* target.c: the path taken apart and decoded, the query too. A sentence when it can't be. */
 const char *http_target(struct hy_request *q);
@@ -199,9 +206,10 @@ void http_routes_compile(struct hy_http *h, const struct hy_route *rows);
 void http_route(struct hy_request *q);
 
 /* reply.c */
-void http_refuse(struct hy_request *q, int status, const char *name, const char *detail); /* our own answer: `held` stays as it is */
-void http_busy(struct hy_request *q, const char *detail);                                 /* 503 with Retry-After */
-enum MHD_Result http_send(struct hy_request *q);                                          /* queues the answer */
+/* Our own answer, in the handler's place: `held` stays as it is. */
+void http_refuse(struct hy_request *q, int status, const char *name, const char *detail);
+void http_busy(struct hy_request *q, const char *detail); /* 503 with Retry-After */
+enum MHD_Result http_send(struct hy_request *q); /* queues the answer */
 
 static inline const char *http_text(const struct hy_request *q, struct http_span s)
 {

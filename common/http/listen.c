@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -12,8 +13,10 @@
 static int split(const char *listen, char host[static 128], const char **port, struct hy_fault *f)
 {
 	const char *colon = listen ? strrchr(listen, ':') : NULL;
-	if (!colon || !colon[1] || strspn(colon + 1, "0123456789") != strlen(colon + 1))
-		return hy_fail(f, HY_CONFIG, "\"%s\" is no address to listen on: write 127.0.0.1:8080, [::1]:8080 or :8080", listen ? listen : "");
+	if (!colon || !colon[1] || strspn(colon + 1, "0123456789") != strlen(colon + 1) || atol(colon + 1) > 65535)
+		return hy_fail(f, HY_CONFIG,
+			"\"%s\" is no address to listen on: write 127.0.0.1:8080, [::1]:8080 or :8080",
+			listen ? listen : "");
 	const char *from = listen;
 	size_t size = (size_t)(colon - listen);
 	if (size >= 2 && from[0] == '[' && from[size - 1] == ']') {
@@ -75,8 +78,11 @@ int http_listen(const char *listen, int *fd, struct hy_fault *f)
 	if (*fd >= 0)
 		return HY_OK;
 	if (why == EADDRINUSE)
-		return hy_fail(f, HY_IN_USE, "the address %s is taken: another program listens there (`ss -ltnp` shows which)", listen);
+		return hy_fail(f, HY_IN_USE,
+			"the address %s is taken: another program listens there (`ss -ltnp` shows which)", listen);
 	if (why == EACCES)
-		return hy_fail(f, HY_FORBIDDEN, "not allowed to listen on %s: ports below 1024 need a right to (or use socket activation)", listen);
+		return hy_fail(f, HY_FORBIDDEN,
+			"not allowed to listen on %s: ports below 1024 need a right to (or use socket activation)",
+			listen);
 	return hy_fail(f, HY_CONFIG, "can't listen on %s: %s", listen, strerror(why));
 }

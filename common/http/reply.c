@@ -5,31 +5,38 @@
 #include "base/text.h"
 #include "http/inner.h"
 
-static const char *reason(int status)
+static const struct {
+	int status;
+	const char *title;
+} titles[] = {
+	{ 400, "Bad request" },
+	{ 401, "Not authenticated" },
+	{ 403, "Not allowed" },
+	{ 404, "Not found" },
+	{ 405, "Method not allowed" },
+	{ 406, "Not acceptable" },
+	{ 408, "Too slow" },
+	{ 409, "Conflict" },
+	{ 410, "Gone" },
+	{ 411, "Length required" },
+	{ 413, "Too large" },
+	{ 414, "Address too long" },
+	{ 415, "Media type not supported" },
+	{ 422, "Not acceptable as it is" },
+	{ 429, "Too many requests" },
+	{ 431, "Head too large" },
+	{ 500, "Our fault" },
+	{ 501, "Not supported" },
+	{ 503, "Not available now" },
+	{ 505, "HTTP version not supported" },
+};
+
+static const char *title_of(int status)
 {
-	switch (status) {
-	case 400: return "Bad request";
-	case 401: return "Not authenticated";
-	case 403: return "Not allowed";
-	case 404: return "Not found";
-	case 405: return "Method not allowed";
-	case 406: return "Not acceptable";
-	case 408: return "Too slow";
-	case 409: return "Conflict";
-	case 410: return "Gone";
-	case 411: return "Length required";
-	case 413: return "Too large";
-	case 414: return "Address too long";
-	case 415: return "Media type not supported";
-	case 422: return "Not acceptable as it is";
-	case 429: return "Too many requests";
-	case 431: return "Head too large";
-	case 500: return "Our fault";
-	case 501: return "Not supported";
-	case 503: return "Not available now";
-	case 505: return "HTTP version not supported";
-	default: return status < 500 ? "Not possible" : "Failed";
-	}
+	for (size_t i = 0; i < sizeof(titles) / sizeof(titles[0]); i++)
+		if (titles[i].status == status)
+			return titles[i].title;
+	return status < 500 ? "Not possible" : "Failed";
 }
 
 /* ---- building ---- */
@@ -109,7 +116,8 @@ void hy_http_later(struct hy_request *q)
 
 void hy_http_reply(struct hy_request *q, int status, const char *content_type, struct hy_bytes body)
 {
-	bool held = q->held, open = q->h && (q->state == HTTP_WAITING || q->state == HTTP_HANDLING || (q->state == HTTP_NEW && !held));
+	bool held = q->held;
+	bool open = q->h && (q->state == HTTP_WAITING || q->state == HTTP_HANDLING || (q->state == HTTP_NEW && !held));
 	if (!held && (!open || q->status))
 		hy_panic("http: answered twice");
 	q->held = false;
@@ -141,12 +149,13 @@ static void put_json_text(struct hy_buffer *out, const char *text)
 	hy_buffer_byte(out, '"');
 }
 
-static void put_problem(struct hy_buffer *out, int status, const char *name, const char *detail, const char *errors_json)
+static void put_problem(
+	struct hy_buffer *out, int status, const char *name, const char *detail, const char *errors_json)
 {
 	hy_buffer_text(out, "{\"type\":\"/problems/");
 	hy_buffer_text(out, name);
 	hy_buffer_text(out, "\",\"title\":");
-	put_json_text(out, reason(status));
+	put_json_text(out, title_of(status));
 	hy_buffer_printf(out, ",\"status\":%d,\"detail\":", status);
 	put_json_text(out, detail ? detail : "");
 	if (errors_json) {

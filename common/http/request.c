@@ -70,8 +70,8 @@ int hy_http_form(const struct hy_request *q, const char *name, char *out, size_t
 	int err = HY_NOT_FOUND, fields = 0;
 	size_t name_size = strlen(name);
 	for (size_t at = 0, end; at < body.size && err == HY_NOT_FOUND; at = end + 1) {
-		const uint8_t *and = memchr(body.data + at, '&', body.size - at);
-		end = and ? (size_t)(and - body.data) : body.size;
+		const uint8_t *amp = memchr(body.data + at, '&', body.size - at);
+		end = amp ? (size_t)(amp - body.data) : body.size;
 		if (end == at)
 			continue;
 		if (++fields > HTTP_FORM_FIELDS_MAX) {

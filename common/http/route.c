@@ -54,7 +54,10 @@ static bool matches(const struct hy_request *q, const struct http_route *r)
 	for (int i = 0; i < r->segments; i++) {
 		const struct http_segment *want = &r->segment[i];
 		struct http_span have = q->segment[i];
-		if (want->param ? have.size == 0 : have.size != want->size || memcmp(http_text(q, have), want->text, want->size) != 0)
+		if (want->param && have.size == 0)
+			return false;
+		if (!want->param &&
+			!hy_bytes_equal(hy_bytes(http_text(q, have), have.size), hy_bytes(want->text, want->size)))
 			return false;
 	}
 	return true;

@@ -23,6 +23,7 @@ static const struct hy_route routes[] = {
 #define HOST "Host: a\r\n"
 #define BODY "Content-Length: 2\r\n\r\nhi"
 /* Every case has a NUL-proof length; the second piece, if any, is sent after the server has looked at the first. */
+// clang-format off
 static const struct {
 	struct hy_bytes first, second;
 	bool good;
@@ -41,6 +42,7 @@ static const struct {
 	{ HY_LIT("POST  /t HTTP/1.1\r\n" HOST BODY), HY_LIT(""), false },
 	{ HY_LIT("POST /t HTTP/1.1\r\n" HOST "Content-Length: 2\r\n" BODY), HY_LIT(""), false },
 };
+// clang-format on
 
 static void turns(struct hy_http *h)
 {
@@ -62,7 +64,8 @@ static bool try_case(struct hy_http *h, size_t i, const int *calls)
 		return false;
 	struct sockaddr_in from = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	char answer[32] = "";
-	if (MHD_add_connection(h->daemon, fd[1], (struct sockaddr *)&from, sizeof(from)) == MHD_YES) { /* closes fd[1] in any case */
+	/* Takes fd[1] over in any case. */
+	if (MHD_add_connection(h->daemon, fd[1], (struct sockaddr *)&from, sizeof(from)) == MHD_YES) {
 		turns(h);
 		send_piece(h, fd[0], cases[i].first);
 		send_piece(h, fd[0], cases[i].second);
@@ -96,8 +99,10 @@ static void run(void)
 		hy_fail(&verdict, HY_NO_MEMORY, "out of memory");
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]) && verdict.err == HY_OK; i++)
 		if (!try_case(h, i, &calls))
-			hy_fail(&verdict, HY_CONFIG, "libmicrohttpd %s hands request heads over in a way that our framing guard does not know (case %zu);"
-				" it was written for 0.9.75", MHD_get_version(), i);
+			hy_fail(&verdict, HY_CONFIG,
+				"libmicrohttpd %s lays request heads out in a way that the framing guard "
+				"does not know (case %zu); it is written for 0.9.75",
+				MHD_get_version(), i);
 	http_server_free(h);
 }
 

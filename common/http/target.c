@@ -74,8 +74,8 @@ static bool take_path(struct hy_request *q, const char *raw, size_t size)
 static bool take_query(struct hy_request *q, const char *raw, size_t size)
 {
 	for (size_t at = 0; at < size; at++) {
-		const char *and = memchr(raw + at, '&', size - at);
-		size_t end = and ? (size_t)(and - raw) : size;
+		const char *amp = memchr(raw + at, '&', size - at);
+		size_t end = amp ? (size_t)(amp - raw) : size;
 		const char *equals = memchr(raw + at, '=', end - at);
 		size_t name_end = equals ? (size_t)(equals - raw) : end;
 		size_t value_at = equals ? name_end + 1 : end;
