@@ -395,10 +395,12 @@ static struct hy_loop *signalled;
 static void on_signal(int number)
 {
 	(void)number;
+	int kept = errno;
 	errno = 77;
 	hy_loop_wake(signalled);
 	if (errno != 77)
 		abort();
+	errno = kept;
 }
 
 static void *signal_later(void *arg)

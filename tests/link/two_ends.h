@@ -6,6 +6,8 @@
 
 #include "support/test.h"
 
+#include <pthread.h>
+
 #include "base/clock.h"
 #include "log/log.h"
 #include "stream/block.h"
@@ -40,12 +42,15 @@ static const char *const ends_tables[] = { "log.feedback", "stream", "got", NULL
 
 static inline void ends_log(const char *line, void *arg)
 {
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	struct ends *e = arg;
+	pthread_mutex_lock(&lock);
 	size_t used = strlen(e->log), size = strlen(line);
 	if (used + size + 2 > sizeof(e->log))
 		used = 0;
 	memcpy(e->log + used, line, size);
 	strcpy(e->log + used + size, "\n");
+	pthread_mutex_unlock(&lock);
 }
 
 static inline size_t ends_record(const struct ends *e, uint64_t seq, uint8_t *out)
