@@ -99,6 +99,7 @@ static const struct row bad[] = {
 	{ "bare LF after a field", HY_LIT(LINE "Host: a\n" HI NEXT) },
 	{ "bare LF after the last field", HY_LIT(LINE HOST "Content-Length: 2\n\r\nhi" NEXT) },
 	{ "bare LF as the empty line", HY_LIT(LINE HOST "Content-Length: 2\r\n\nhi" NEXT) },
+	{ "bare LF as the empty line, then NUL", HY_LIT(LINE HOST "Content-Length: 2\r\n\n\0i" NEXT) },
 	{ "bare LF everywhere", HY_LIT("POST /t HTTP/1.1\nHost: a\nContent-Length: 2\n\nhi") },
 	{ "bare CR after the request line", HY_LIT("POST /t HTTP/1.1\r" HOST HI NEXT) },
 	{ "bare CR after a field", HY_LIT(LINE "Host: a\r" HI NEXT) },

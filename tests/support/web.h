@@ -73,8 +73,11 @@ static inline void *web_thread(void *arg)
 static inline void web_start(struct web *w, const struct hy_route *routes, struct hy_http_options o)
 {
 	struct hy_fault f = { 0 };
-	struct rlimit files = { 8192, 8192 };
-	setrlimit(RLIMIT_NOFILE, &files);
+	struct rlimit files;
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max < 8192 ? files.rlim_max : 8192;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
 	memset(w, 0, sizeof(*w));
 	pthread_mutex_init(&w->gate, NULL);
 	assert_int_equal(hy_loop_open(&w->loop), HY_OK);
