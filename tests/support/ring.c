@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
+#include <gmime/gmime.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -23,7 +24,7 @@ static int free_port(void)
 	return ntohs(a.sin_port);
 }
 
-struct ring *ring_open(const char *extra)
+struct ring *ring_open(const char *edit)
 {
 	struct ring *r = calloc(1, sizeof(*r));
 	char command[4096], path[4096];
@@ -37,12 +38,9 @@ struct ring *ring_open(const char *extra)
 	assert_non_null(f);
 	assert_int_equal(fscanf(f, "%63s", r->key), 1);
 	fclose(f);
-	if (extra) {
-		snprintf(path, sizeof(path), "%s/huiyin.yaml", r->dir);
-		f = fopen(path, "a");
-		assert_non_null(f);
-		fputs(extra, f);
-		fclose(f);
+	if (edit) {
+		snprintf(command, sizeof(command), "sed -i -E '%s' '%s/huiyin.yaml'", edit, r->dir);
+		assert_int_equal(system(command), 0);
 	}
 	return r;
 }
@@ -308,4 +306,61 @@ size_t ring_mails(struct ring *r)
 	if (d)
 		closedir(d);
 	return n;
+}
+
+static char *text_of(const char *path, const char *address)
+{
+	char *out = NULL;
+	GMimeStream *file = g_mime_stream_file_open(path, "r", NULL);
+	if (!file)
+		return NULL;
+	GMimeParser *parser = g_mime_parser_new_with_stream(file);
+	GMimeMessage *m = g_mime_parser_construct_message(parser, NULL);
+	InternetAddressList *to = m ? g_mime_message_get_addresses(m, GMIME_ADDRESS_TYPE_TO) : NULL;
+	char *listed = to ? internet_address_list_to_string(to, NULL, FALSE) : NULL;
+	GMimeObject *body = m ? g_mime_message_get_mime_part(m) : NULL;
+	if (listed && strstr(listed, address) && GMIME_IS_MULTIPART(body)) {
+		GMimeObject *part = g_mime_multipart_get_part(GMIME_MULTIPART(body), 0);
+		char *text = GMIME_IS_TEXT_PART(part) ? g_mime_text_part_get_text(GMIME_TEXT_PART(part)) : NULL;
+		out = text ? strdup(text) : NULL;
+		g_free(text);
+	}
+	g_free(listed);
+	if (m)
+		g_object_unref(m);
+	g_object_unref(parser);
+	g_object_unref(file);
+	return out;
+}
+
+char *ring_mail(struct ring *r, const char *address, const char *words)
+{
+	char path[8192];
+	char *found = NULL;
+	struct dirent **names = NULL;
+	static bool begun;
+	if (!begun)
+		g_mime_init();
+	begun = true;
+	snprintf(path, sizeof(path), "%s/outbox", r->dir);
+	int n = scandir(path, &names, NULL, alphasort); /* names are ids: the newest stands last */
+	for (int i = n - 1; i >= 0; i--) {
+		snprintf(path, sizeof(path), "%s/outbox/%s", r->dir, names[i]->d_name);
+		char *text = !found && strstr(path, ".eml") ? text_of(path, address) : NULL;
+		if (text && strstr(text, words))
+			found = text;
+		else
+			free(text);
+		free(names[i]);
+	}
+	free(names);
+	return found;
+}
+
+char *ring_link(const char *mail)
+{
+	const char *at = strstr(mail, "/r/");
+	assert_non_null(at);
+	size_t size = strcspn(at, " \r\n\t<>\"");
+	return strndup(at, size);
 }

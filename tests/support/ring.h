@@ -19,8 +19,8 @@ struct ring {
 	pid_t pid[STATIONS];
 };
 
-/* Makes the installation; `extra` (may be NULL) is appended to huiyin.yaml. Nothing runs yet. */
-struct ring *ring_open(const char *extra);
+/* Makes the installation; `edit` (may be NULL) is a sed script run over huiyin.yaml. Nothing runs yet. */
+struct ring *ring_open(const char *edit);
 /* Ends what runs (SIGTERM, then SIGKILL), and removes the directory unless the test has failed and $HUIYIN_KEEP is set. */
 void ring_close(struct ring *r);
 
@@ -53,5 +53,9 @@ void ring_settle(struct ring *r);
 json_t *ring_audit(struct ring *r);
 /* Number of .eml files in outbox/. */
 size_t ring_mails(struct ring *r);
+/* The text part of the newest mail to `address` that holds `words`, read back with GMime; malloc'ed, NULL when there is none. */
+char *ring_mail(struct ring *r, const char *address, const char *words);
+/* The path of the follow-up page that a mail's text links to, "/r/TOKEN..."; malloc'ed. */
+char *ring_link(const char *mail);
 
 #endif
