@@ -338,15 +338,14 @@ static bool state_wanted(const struct ticket *k, const char *state)
 
 static int check_state(struct hy_ask *a, const char *state)
 {
-	static const char *const more[] = { "open", "all", NULL };
-	for (size_t i = 1; ticket_state_names[i]; i++)
-		if (strcmp(ticket_state_names[i], state) == 0)
+	static const char *const names[] = { "open", "all", "new", "assigned", "in_progress", "waiting", "resolved",
+		"confirmed", "closed", "reopened", "declined", "duplicate", NULL };
+	for (size_t i = 0; names[i]; i++)
+		if (strcmp(names[i], state) == 0)
 			return HY_OK;
-	if (strcmp(state, more[0]) == 0 || strcmp(state, more[1]) == 0)
-		return HY_OK;
-	const char *meant = hy_did_you_mean(state, ticket_state_names + 1);
+	const char *meant = hy_did_you_mean(state, names);
 	return hy_ask_fault(a, HY_BAD_INPUT, "no state '%s'; %s%s", state, meant ? "did you mean " : "",
-		meant ? meant : "there are open, all, and those that `huiyin ticket show` tells");
+		meant ? meant : "there are open, all, and each state by its name");
 }
 
 static int run_list(struct hy_step *s, struct hy_ask *a, void *self)
