@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 #include <zmq.h>
 
@@ -19,6 +20,7 @@
 struct hy_socket {
 	void *zmq;
 	enum hy_socket_kind kind;
+	char *path; /* the socket file that this door made */
 	zmq_msg_t *served; /* the message whose callback is running */
 	zmq_msg_t received; /* what hy_socket_receive() handed out */
 };
@@ -31,6 +33,7 @@ struct hy_message {
 static pthread_mutex_t context_lock = PTHREAD_MUTEX_INITIALIZER;
 static void *context;
 static int context_sockets;
+static bool closed_a_door;
 
 static void *socket_new(int type)
 {
@@ -44,11 +47,12 @@ static void *socket_new(int type)
 	return zmq;
 }
 
-static void socket_end(void *zmq)
+static void socket_end(void *zmq, enum hy_socket_kind kind)
 {
 	zmq_close(zmq);
 	pthread_mutex_lock(&context_lock);
 	context_sockets--;
+	closed_a_door |= kind == HY_DOOR;
 	pthread_mutex_unlock(&context_lock);
 }
 
@@ -149,18 +153,35 @@ static int make_way(const char *path, struct hy_fault *f)
 	return HY_OK;
 }
 
-static int bind_door(void *zmq, const char *endpoint, const char *path, struct hy_fault *f)
+/* ZeroMQ closes in the background: a port that this process has just left may take a moment to be free. */
+static int bind_patiently(void *zmq, const char *endpoint)
+{
+	int rc = zmq_bind(zmq, endpoint);
+	pthread_mutex_lock(&context_lock);
+	int tries = closed_a_door ? 50 : 0;
+	pthread_mutex_unlock(&context_lock);
+	for (; rc < 0 && errno == EADDRINUSE && tries > 0; tries--) {
+		nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
+		rc = zmq_bind(zmq, endpoint);
+	}
+	return rc;
+}
+
+static int bind_door(struct hy_socket *s, const char *endpoint, const char *path, struct hy_fault *f)
 {
 	int err = path ? make_way(path, f) : HY_OK;
 	if (err != HY_OK)
 		return err;
-	if (zmq_bind(zmq, endpoint) < 0) {
+	if (bind_patiently(s->zmq, endpoint) < 0) {
 		if (errno == EADDRINUSE)
 			return hy_fail(
 				f, HY_IN_USE, "the address %s is taken: another process listens there", endpoint);
 		return hy_fail(f, HY_CONFIG, "can't listen at %s: %s", endpoint, zmq_strerror(errno));
 	}
-	if (path && chmod(path, 0600) < 0)
+	if (!path)
+		return HY_OK;
+	s->path = strdup(path);
+	if (!s->path || chmod(path, 0600) < 0)
 		return hy_fail(f, hy_err_from_errno(errno), "can't set the mode of %s: %s", path, strerror(errno));
 	return HY_OK;
 }
@@ -185,7 +206,7 @@ int hy_socket_open(struct hy_socket **out, const struct hy_socket_options *o, st
 	}
 	set_options(s->zmq, o);
 	if (o->kind == HY_DOOR)
-		err = bind_door(s->zmq, o->endpoint, path, f);
+		err = bind_door(s, o->endpoint, path, f);
 	else if (zmq_connect(s->zmq, o->endpoint) < 0)
 		err = hy_fail(f, HY_CONFIG, "can't connect to %s: %s", o->endpoint, zmq_strerror(errno));
 	if (err != HY_OK) {
@@ -200,7 +221,11 @@ void hy_socket_close(struct hy_socket **s)
 {
 	if (!*s)
 		return;
-	socket_end((*s)->zmq);
+	/* The file goes now, the listener behind it in a moment: the next one at this path meets neither. */
+	if ((*s)->path)
+		unlink((*s)->path);
+	free((*s)->path);
+	socket_end((*s)->zmq, (*s)->kind);
 	zmq_msg_close(&(*s)->received);
 	free(*s);
 	*s = NULL;

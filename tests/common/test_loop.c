@@ -159,6 +159,30 @@ static void the_socket_file_of_a_dead_process_is_replaced(void **state)
 	turn_until(fx, 1);
 }
 
+static void a_door_that_was_closed_can_be_opened_again_at_once(void **state)
+{
+	struct fx *fx = *state;
+	for (int i = 0; i < 20; i++) {
+		open_both(fx);
+		int before = fx->messages;
+		assert_int_equal(hy_socket_send(fx->caller, hy_bytes(NULL, 0), HY_LIT("x")), HY_OK);
+		turn_until(fx, before + 1);
+		hy_socket_close(&fx->caller);
+		hy_loop_unwatch_socket(fx->loop, fx->door);
+		hy_socket_close(&fx->door);
+		assert_int_equal(access(fx->endpoint + 6, F_OK), -1);
+	}
+	int port = 15600;
+	struct hy_socket_options o = { HY_DOOR, fx->endpoint };
+	do
+		snprintf(fx->endpoint, sizeof(fx->endpoint), "tcp://127.0.0.1:%d", port++);
+	while (hy_socket_open(&fx->door, &o, NULL) == HY_IN_USE);
+	for (int i = 0; i < 20; i++) {
+		hy_socket_close(&fx->door);
+		assert_int_equal(hy_socket_open(&fx->door, &o, NULL), HY_OK);
+	}
+}
+
 static void a_file_that_is_no_socket_is_left_alone(void **state)
 {
 	struct fx *fx = *state;
@@ -467,6 +491,7 @@ int main(void)
 		T(the_door_on_ipc_is_for_its_owner_alone),
 		T(a_door_that_is_listened_at_is_not_taken_over),
 		T(the_socket_file_of_a_dead_process_is_replaced),
+		T(a_door_that_was_closed_can_be_opened_again_at_once),
 		T(a_file_that_is_no_socket_is_left_alone),
 		T(a_path_too_long_for_a_socket_is_named),
 		T(a_taken_port_and_a_wrong_address_are_named),
