@@ -1,6 +1,7 @@
 #include "collector.h"
 #include "collector_rows.pb-c.h"
 #include "dedupe.h"
+#include "keep.h"
 #include "keys.h"
 #include "page.h"
 #include "routes.h"
@@ -37,7 +38,7 @@ static int open_collector(struct hy_daemon *d, void *self, struct hy_fault *f)
 	if (err)
 		return err;
 	err = dedupe_open(&c->dedupe, hy_daemon_store(d), (size_t)hy_conf_int(settings, "dedupe.ids"), hy_conf_int(settings, "dedupe.window"));
-	return err ? hy_fail(f, err, "no memory for dedupe.ids = %" PRId64, hy_conf_int(settings, "dedupe.ids")) : HY_OK;
+	return err ? hy_fail(f, err, "no memory for dedupe.ids = %" PRId64, hy_conf_int(settings, "dedupe.ids")) : keep_begin(d);
 }
 
 static int serve(struct hy_daemon *d, struct hy_loop *server, void *self, struct hy_fault *f)
@@ -102,13 +103,14 @@ static int run_trace(struct hy_step *s, struct hy_ask *a, void *self)
 	return HY_OK;
 }
 
-static const char *const tables[] = { "view", "public", "told", "answer", "dedupe", "last", NULL };
+static const char *const tables[] = { "view", "public", "told", "answer", "dedupe", "last", "keep", NULL };
 static const char *const readers[] = { "classifier", NULL };
 static const struct hy_input inputs[] = {
 	{ "ticket", "router", collector_on_ticket, true, NULL },
 	{ "delivery", "notifier", collector_on_delivery, true, NULL },
 	{ 0 },
 };
+static const struct hy_timer timers[] = { { "keep", collector_on_keep }, { 0 } };
 static const struct hy_command commands[] = {
 	{ "audit", "feedback accepted up to now", false, run_audit },
 	{ "trace", "where a feedback is in the loop: id", false, run_trace },
@@ -124,6 +126,7 @@ const struct hy_service collector_service = {
 	.inputs = inputs,
 	.output = "feedback",
 	.readers = readers,
+	.timers = timers,
 	.commands = commands,
 	.configure = configure,
 	.open = open_collector,

@@ -5,6 +5,7 @@
  *   accept    the job that gives it an id and keeps it, once however often it is sent
  *   dedupe    which ids came within the window
  *   view      where each feedback is in the loop
+ *   keep      how long all that stays
  *   page      the follow-up page: what was done, did this help?
  *   routes    HTTP in front of all of it; metrics for Prometheus */
 #ifndef COLLECTOR_H

@@ -1,4 +1,5 @@
 #include "view.h"
+#include "keep.h"
 
 #include <stdlib.h>
 
@@ -71,7 +72,10 @@ static int note_event(struct hy_step *s)
 	}
 	if (e->kind == HUIYIN__TICKET_EVENT_KIND__MERGED)
 		p->into = e->other;
-	return put_row(s->txn, "public", HY_PB(e->ticket), &p->base);
+	err = put_row(s->txn, "public", HY_PB(e->ticket), &p->base);
+	if (err == HY_OK && (p->finished || e->kind == HUIYIN__TICKET_EVENT_KIND__MERGED))
+		err = keep_ticket(s, HY_PB(e->ticket));
+	return err;
 }
 
 int collector_on_ticket(struct hy_step *s, void *self)
