@@ -14,7 +14,7 @@
 enum { SENTIMENT, TYPE, TOPIC, TASKS };
 enum { BUG, FEATURE, QUESTION, COMPLAINT, PRAISE, OTHER_TYPE, TYPES };
 enum { NEGATIVE, NEUTRAL, POSITIVE };
-enum { OTHER_TOPIC = SIGN_TOPICS, TOPICS };
+enum { APP_TECH = SIGN_APP_TECH - SIGN_FIRST_TOPIC, OTHER_TOPIC = SIGN_TOPICS };
 enum { EVIDENCE_MAX = 3 };
 
 static const char *const sentiment_names[] = { "negative", "neutral", "positive", NULL };
@@ -33,7 +33,10 @@ struct judge {
 	int task[TASKS];
 };
 
+enum { SENTIMENT_LABEL, TYPE_LABEL, TOPIC_LABEL, URGENCY_LABEL, LABELS };
+
 struct judge_scratch {
+	Huiyin__Label spare[LABELS]; /* for a verdict whose arena is full */
 	struct model_hits hits;
 	struct model_scores scores;
 	struct found found;
@@ -181,7 +184,7 @@ static void add_implied(struct found *found)
 	float *sum = found->sum;
 	sum[SIGN_BILLING] += most(sum[SIGN_MONEY_LOSS], 2);
 	sum[SIGN_ACCOUNT] += most(sum[SIGN_LOCKED_OUT], 2);
-	sum[SIGN_QUALITY] += most(sum[SIGN_SAFETY], 1.5f);
+	sum[SIGN_QUALITY] += most(sum[SIGN_SAFETY], 4);
 	sum[SIGN_APP_TECH] += most(sum[SIGN_OUTAGE] + sum[SIGN_DATA_LOSS], 2);
 	sum[SIGN_BUG] += most(sum[SIGN_OUTAGE] + sum[SIGN_DATA_LOSS] + sum[SIGN_LOCKED_OUT], 1.5f);
 	sum[SIGN_COMPLAINT] += most(sum[SIGN_LEGAL] + sum[SIGN_MEDIA] + sum[SIGN_FRAUD], 3);
@@ -191,42 +194,61 @@ static void adjust_sentiment(const struct judge_scratch *s, bool rated, float ra
 {
 	const struct text *t = s->text;
 	float words = s->found.sum[SIGN_PRAISE] - s->found.sum[SIGN_COMPLAINT];
+	for (int i = SIGN_SAFETY; i <= SIGN_DATA_LOSS; i++)
+		words -= s->found.sum[i]; /* told coolly, it still is bad news */
 	words = words > 3 ? 3 : words < -3 ? -3 : words;
-	float nudge = words * (t->letters + t->han == 0 ? 0.5f : 0.05f); /* emoji alone: the model has seen few */
+	/* Of emoji alone the model has seen few, and of English reviews fewer than of Chinese ones. */
+	float nudge = words * (t->letters + t->han == 0 ? 0.5f : t->han ? 0.05f : 0.1f);
 	if (rated) {
 		float strength = fabsf(score[POSITIVE]);
 		nudge += rating * (fabsf(rating) > 0.9f ? 0.9f : 0.5f) / (1 + strength);
 	}
 	score[POSITIVE] += nudge;
 	score[NEGATIVE] -= nudge;
-	score[NEUTRAL] -= 0.12f * fabsf(words);
+	score[NEUTRAL] -= 0.15f * fabsf(words);
 	if (rated && fabsf(rating) > 0.7f)
 		score[NEUTRAL] -= 0.3f;
+}
+
+/* In a page of text every phrase turns up sooner or later; there the model, which reads all of it, knows better. */
+static float lexicon_share(const struct text *t)
+{
+	enum { SHORT = 160 };
+	return t->count <= SHORT ? 1 : fmaxf(0.2f, (float)SHORT / (float)t->count);
+}
+
+static bool fails(const struct found *found)
+{
+	const float *sum = found->sum;
+	return sum[SIGN_BUG] >= 2 && sum[SIGN_APP_TECH] + sum[SIGN_ACCOUNT] + sum[SIGN_USABILITY] > 0;
 }
 
 static void adjust_type(const struct judge_scratch *s, float polarity, float *score)
 {
 	const struct text *t = s->text;
 	const float *sum = s->found.sum;
+	float share = lexicon_share(t);
 	bool asks = t->count && t->norm[t->count - 1] == '?';
 	bool mark = asks;
 	for (uint32_t i = 0; i < t->count && !mark; i++)
 		mark = t->norm[i] == '?';
 	float question = most(sum[SIGN_QUESTION], 4);
-	if (!mark && sum[SIGN_QUESTION] < 2)
+	if (!mark && sum[SIGN_QUESTION] < 2) {
 		question = 0; /* a lone "what" or "when" joins clauses */
+		score[QUESTION] -= 0.5f * share;
+	}
 	/* What plainly fails is a report to engineering, however angry; a wish is a wish, however polite or not. */
-	bool fails = sum[SIGN_BUG] >= 2 && sum[SIGN_APP_TECH] + sum[SIGN_ACCOUNT] + sum[SIGN_USABILITY] > 0;
-	score[BUG] += 0.25f * most(sum[SIGN_BUG], 4) + (fails ? 0.4f : 0);
-	score[COMPLAINT] -= fails ? 0.3f : 0;
-	score[FEATURE] += 0.3f * most(sum[SIGN_FEATURE], 4);
-	score[QUESTION] += 0.15f * question + (asks ? 0.25f : 0);
-	score[COMPLAINT] += 0.1f * most(sum[SIGN_COMPLAINT], 3);
-	score[PRAISE] += 0.1f * most(sum[SIGN_PRAISE], 3);
+	bool broken = fails(&s->found);
+	score[BUG] += share * (0.25f * most(sum[SIGN_BUG], 4) + (broken ? 0.4f : 0));
+	score[COMPLAINT] -= share * (broken ? 0.3f : 0);
+	score[FEATURE] += share * 0.3f * most(sum[SIGN_FEATURE], 4);
+	score[QUESTION] += share * (0.15f * question + (asks ? 0.25f : 0));
+	score[COMPLAINT] += share * 0.1f * most(sum[SIGN_COMPLAINT], 3);
+	score[PRAISE] += share * 0.1f * most(sum[SIGN_PRAISE], 3);
 	/* Praise and complaint are what a feeling is called when it is not about anything else. */
 	score[PRAISE] += 0.4f * polarity;
-	score[COMPLAINT] -= 0.4f * polarity;
-	if (polarity > 0.5f)
+	score[COMPLAINT] -= (polarity < 0 ? 0.6f : 0.4f) * polarity;
+	if (fabsf(polarity) > 0.5f)
 		score[OTHER_TYPE] -= 0.3f;
 	if (polarity < -0.2f)
 		score[PRAISE] -= 0.6f;
@@ -237,12 +259,19 @@ static void adjust_type(const struct judge_scratch *s, float polarity, float *sc
 static void adjust_topic(const struct judge_scratch *s, float *score)
 {
 	for (int i = 0; i < SIGN_TOPICS; i++)
-		score[i] += 0.3f * most(s->found.sum[SIGN_FIRST_TOPIC + i], 5);
+		score[i] += 0.25f * lexicon_share(s->text) * most(s->found.sum[SIGN_FIRST_TOPIC + i], 5);
 	bool any = false;
-	for (int i = 0; i < SIGN_TOPICS; i++)
+	float highest = score[0];
+	for (int i = 0; i < SIGN_TOPICS; i++) {
 		any |= s->found.sum[SIGN_FIRST_TOPIC + i] > 0;
+		highest = fmaxf(highest, score[i]);
+	}
+	/* Where it happens matters less than that the program fails: "opening my orders crashes" is not about orders. */
+	const float *sum = s->found.sum;
+	if (fails(&s->found) && sum[SIGN_APP_TECH] >= 2 && sum[SIGN_ACCOUNT] + sum[SIGN_BILLING] == 0)
+		score[APP_TECH] = highest + 0.5f;
 	if (!any)
-		score[OTHER_TOPIC] += 0.25f;
+		score[OTHER_TOPIC] += 0.1f;
 }
 
 struct verdict {
@@ -279,13 +308,12 @@ static void find_evidence(
 		add_span(v, more[i]);
 }
 
-static Huiyin__Label *new_label(
-	struct hy_arena *arena, const char *name, float confidence, const struct model_span *spans, size_t n)
+static Huiyin__Label *new_label(struct hy_arena *arena, Huiyin__Label *spare, const char *name, float confidence,
+	const struct model_span *spans, size_t n)
 {
-	static Huiyin__Label none = HUIYIN__LABEL__INIT;
 	Huiyin__Label *l = hy_arena_get(arena, sizeof(*l));
 	if (!l)
-		return &none;
+		l = spare;
 	huiyin__label__init(l);
 	l->name = (char *)(uintptr_t)name;
 	l->confidence = confidence;
@@ -305,7 +333,7 @@ static Huiyin__Label *new_label(
 }
 
 static void fill_urgency(
-	const struct judge_scratch *s, const struct urgency *u, Huiyin__Classification *out, struct hy_arena *arena)
+	struct judge_scratch *s, const struct urgency *u, Huiyin__Classification *out, struct hy_arena *arena)
 {
 	struct verdict v = { .spans = 0 };
 	for (float weight = 3; weight >= 1; weight--)
@@ -315,7 +343,7 @@ static void fill_urgency(
 				add_span(&v, (struct model_span){ s->text->origin[f->begin],
 						     s->text->origin[f->end - 1] + 1, weight });
 		}
-	out->urgency = new_label(arena, u->level, u->confidence, v.span, v.spans);
+	out->urgency = new_label(arena, &s->spare[URGENCY_LABEL], u->level, u->confidence, v.span, v.spans);
 	out->urgency_reasons = u->reason_count ? hy_arena_get(arena, u->reason_count * sizeof(char *)) : NULL;
 	if (!out->urgency_reasons)
 		return;
@@ -398,15 +426,17 @@ void judge_text(const struct judge *j, struct judge_scratch *s, const struct jud
 	if (version)
 		out->model = version;
 	out->polarity = polarity;
-	out->sentiment = new_label(
-		arena, sentiment_names[sentiment.v.label], sentiment.v.confidence, sentiment.span, sentiment.spans);
-	out->type = new_label(arena, type_names[type.v.label], type.v.confidence, type.span, type.spans);
-	out->topic = new_label(arena, topic_names[topic.v.label], topic.v.confidence, topic.span, topic.spans);
+	out->sentiment = new_label(arena, &s->spare[SENTIMENT_LABEL], sentiment_names[sentiment.v.label],
+		sentiment.v.confidence, sentiment.span, sentiment.spans);
+	out->type = new_label(
+		arena, &s->spare[TYPE_LABEL], type_names[type.v.label], type.v.confidence, type.span, type.spans);
+	out->topic = new_label(
+		arena, &s->spare[TOPIC_LABEL], topic_names[topic.v.label], topic.v.confidence, topic.span, topic.spans);
 	struct urgency u =
 		urgency_of(&(struct urgency_case){ &s->found, type_names[type.v.label], polarity, rated, rating });
 	fill_urgency(s, &u, out, arena);
-	out->unsure = (type.v.confidence < 0.5f && topic.v.confidence < 0.5f) || language == TEXT_OTHER ||
-		      (t->count == 0 && !rated);
+	out->unsure = (type.v.confidence < 0.5f && topic.v.confidence < 0.5f) ||
+		      (t->count == 0 ? !rated : language == TEXT_OTHER);
 	struct hy_id *theme = t->count ? hy_arena_get(arena, sizeof(*theme)) : NULL;
 	if (theme) {
 		*theme = theme_of(t, in->project, topic_names[topic.v.label]);

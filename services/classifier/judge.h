@@ -37,7 +37,8 @@ struct judge_input {
 	int64_t at_ms;
 };
 
-/* Fills `out`; what it points to lives in the arena or is constant. An arena that is full costs evidence, never a label. */
+/* Fills `out`; what it points to lives in the arena or is constant. An arena that is full costs evidence, never a label
+ * (the labels then live in the scratch, until its next text). */
 void judge_text(const struct judge *j, struct judge_scratch *s, const struct judge_input *in,
 	Huiyin__Classification *out, struct hy_arena *arena);
 

@@ -4,7 +4,7 @@
  * longer one under SIGN_NOTHING shields from a shorter one. Add freely; a phrase may speak for up to three signs. */
 const struct phrase phrases[] = {
 	/* ---- type ---- */
-	{ SIGN_BUG, 2, "闪退|老是崩|一直崩|就崩了|崩溃了|app崩|程序崩|报错|打不开|点不开|点不动|点了没反应|点击没反应|没有反应|无响应|未响应|"
+	{ SIGN_BUG, 2, "闪退|当机|无法登入|登入不了|不能登入|老是崩|一直崩|就崩了|崩溃了|app崩|程序崩|报错|打不开|点不开|点不动|点了没反应|点击没反应|没有反应|无响应|未响应|"
 		       "卡死|死机|黑屏|白屏|花屏|蓝屏|乱码|加载不出来|加载失败|刷不出来|显示不出来|无法加载|一直转圈|一直加载|登不上|登录不上|登陆不上|"
 		       "登录不了|登陆不了|无法登录|无法登陆|进不去|无法打开|无法使用|不能用了|用不了|没法用|无法提交|提交失败|提交不了|上传失败|上传不了|"
 		       "下载失败|保存失败|保存不了|同步失败|同步不了|支付失败|付款失败|付不了款|发送失败|连接失败|连不上|收不到验证码|验证码收不到|"
@@ -18,7 +18,7 @@ const struct phrase phrases[] = {
 		       "segmentation fault|null pointer|nullpointerexception|blank screen|black screen|white screen|freezes|freezing|"
 		       "frozen|keeps freezing|keeps crashing|keeps logging me out|logs me out|glitch*|buggy|doesn't sync|not syncing|"
 		       "won't sync|can't upload|won't save|doesn't save|not saving|steps to reproduce|expected behavior|actual behavior|"
-		       "can't log in|can't login|cannot log in|cannot login|unable to log in|unable to login|unable to open|404|000 error" },
+		       "can't log in|can't login|cannot log in|cannot login|unable to log in|unable to login|unable to open" },
 	{ SIGN_BUG, 1, "error*|broken|regression|incorrect|wrong result|unexpected|since the update|after the update|"
 		       "since the last update|after updating|latest version|hangs|stuck|fails|failing|malfunction*|issue" },
 	{ SIGN_NOTHING, 0, "不再闪退|没有闪退|从不闪退|不再报错|no longer crash*|never crash*|doesn't crash|does not crash|no bugs|not a bug|没有bug|没bug|"
@@ -115,7 +115,7 @@ const struct phrase phrases[] = {
 			   "top up|top-up|transfer|bank|fee|fees|auto renew*|auto-renew*|autopay|direct debit|balance|withdrawal|statement|receipt|"
 			   "paypal|subscription renewed|renewal" },
 	{ SIGN_BILLING, 1, "subscription|card|money|cash|credited|exchange rate" },
-	{ SIGN_ACCOUNT, 2, "账号|账户|帐号|帐户|密码|登录|登陆|登不上|登录不上|注册|注销|实名|认证|验证码|手机号|绑定|解绑|换绑|封号|封禁|冻结|被盗|盗号|找回|人脸|身份证|"
+	{ SIGN_ACCOUNT, 2, "登入|账号|账户|帐号|帐户|密码|登录|登陆|登不上|登录不上|注册|注销|实名|认证|验证码|手机号|绑定|解绑|换绑|封号|封禁|冻结|被盗|盗号|找回|人脸|身份证|"
 			   "昵称|头像|个人信息|隐私|权限|二次验证|异地登录|会员等级|积分" },
 	{ SIGN_ACCOUNT, 2, "account|accounts|password|passcode|log in|login|logged out|log out|sign in|signin|sign up|signup|sign-in|username|"
 			   "user name|verify my identity|verification code|verification|verify|0fa|two factor|two-factor|authenticator|locked out|suspended|"

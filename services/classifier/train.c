@@ -155,13 +155,12 @@ static void free_work(struct work *w)
 }
 
 /* +1, -1, or 0 for a document that says nothing about this output. */
-static int side(const struct lesson *l, int output, const struct lesson_doc *d, const bool *has_neutral)
+static int side(const struct lesson *l, int output, const struct lesson_doc *d)
 {
 	if (l->kind == MODEL_POLARITY && output == 0)
 		return d->label == 2 ? 1 : d->label == 0 ? -1 : 0;
-	/* A source that never says neutral would teach that its subject is not neutral. */
 	if (l->kind == MODEL_POLARITY)
-		return !has_neutral[d->source] ? 0 : d->label == 1 ? 1 : -1;
+		return d->label == 1 ? 1 : -1;
 	return d->label == output ? 1 : -1;
 }
 
@@ -202,12 +201,11 @@ static void set_costs(struct work *w, size_t chosen, size_t features, double hig
 	}
 }
 
-static int fit_output(const struct lesson *l, int output, const bool *has_neutral, struct work *w, struct fit *fit,
-	struct hy_fault *f)
+static int fit_output(const struct lesson *l, int output, struct work *w, struct fit *fit, struct hy_fault *f)
 {
 	size_t chosen = 0, positive = 0;
 	for (size_t i = 0; i < l->docs; i++) {
-		int s = side(l, output, &l->doc[i], has_neutral);
+		int s = side(l, output, &l->doc[i]);
 		if (s == 0)
 			continue;
 		w->chosen[chosen] = w->x[i];
@@ -285,10 +283,6 @@ int train_fit(const struct corpus *c, const struct lesson *l, struct fit *out, s
 	if (l->labels < 2)
 		return hy_fail(f, HY_BAD_INPUT, "task %s: %zu texts with %d labels; at least two labels are needed",
 			l->name, l->docs, l->labels);
-	bool has_neutral[LESSON_SOURCES_MAX] = { false };
-	if (l->kind == MODEL_POLARITY)
-		for (size_t i = 0; i < l->docs; i++)
-			has_neutral[l->doc[i].source] |= l->doc[i].label == 1;
 	struct dict d = { 0 };
 	struct work w = { 0 };
 	number_features(c, l, &d, out);
@@ -297,7 +291,7 @@ int train_fit(const struct corpus *c, const struct lesson *l, struct fit *out, s
 	out->weight = zeroed(out->features * (size_t)out->outputs, sizeof(*out->weight));
 	int err = HY_OK;
 	for (int k = 0; k < out->outputs && err == HY_OK; k++)
-		err = fit_output(l, k, has_neutral, &w, out, f);
+		err = fit_output(l, k, &w, out, f);
 	free_work(&w);
 	if (err)
 		fit_free(out);
