@@ -1,14 +1,14 @@
-/* A channel carries one notice to one person: a file, later SMTP, a webhook, a chat robot. The outbox (outbox.h) owns the states and the
- * transfers; a channel only moves bytes, between steps, and never waits inside a call.
+/* A channel carries one notice to one person: a file, later SMTP, a webhook, a chat robot. The outbox (outbox.h) owns
+ * the states and the transfers; a channel only moves bytes, between steps, and never waits inside a call.
  *
- *     begin()   does everything up to the dot, the point after which the other side may have the notice, then sets AT_DOT. A channel that fails
- *               before it sets DONE with a result: provably undelivered.
+ *     begin()   does everything up to the dot, the point after which the other side may have the notice, then sets
+ *               AT_DOT. A channel that fails before sets DONE with a result: provably undelivered.
  *     (the outbox commits the DOT of all transfers that wait there, in one transaction)
  *     finish()  lets the last byte go. When the answer is there the channel sets DONE with its result.
  *     drive()   makes progress on all of them; asked between steps, and again after the ms it returns.
  *
- * An SMTP channel pauses libcurl's read callback where begin() reaches the dot and goes on in finish(); its drive() turns the multi
- * handle. All calls come from the writer thread. */
+ * An SMTP channel pauses libcurl's read callback where begin() reaches the dot and goes on in finish(); its drive()
+ * turns the multi handle. All calls come from the writer thread. */
 #ifndef HY_NOTIFIER_CHANNEL_H
 #define HY_NOTIFIER_CHANNEL_H
 
@@ -19,34 +19,34 @@
 
 enum notifier_transfer_state {
 	TRANSFER_FREE,
-	TRANSFER_BEGUN,   /* the channel works towards the dot */
-	TRANSFER_AT_DOT,  /* set by the channel: waits for the commit */
+	TRANSFER_BEGUN, /* the channel works towards the dot */
+	TRANSFER_AT_DOT, /* set by the channel: waits for the commit */
 	TRANSFER_MARKING, /* its DOT is being committed */
-	TRANSFER_PASSED,  /* the channel may complete it */
-	TRANSFER_DONE,    /* set by the channel, with `result` */
+	TRANSFER_PASSED, /* the channel may complete it */
+	TRANSFER_DONE, /* set by the channel, with `result` */
 	TRANSFER_SETTLING /* its outcome is being committed */
 };
 
 enum notifier_result {
-	RESULT_SENT,    /* the other side has it */
-	RESULT_LATER,   /* not now: greylisted, full, unreachable */
-	RESULT_NEVER,   /* the other side refuses for good */
+	RESULT_SENT, /* the other side has it */
+	RESULT_LATER, /* not now: greylisted, full, unreachable */
+	RESULT_NEVER, /* the other side refuses for good */
 	RESULT_BOUNCED, /* there is no such mailbox */
 	RESULT_UNKNOWN, /* the connection broke between the dot and the answer */
-	RESULT_HOLD,    /* a person must look: a template does not render, a second unknown */
-	RESULT_DECIDED  /* no transfer: `outcome` was found before the channel was asked */
+	RESULT_HOLD, /* a person must look: a template does not render, a second unknown */
+	RESULT_DECIDED /* no transfer: `outcome` was found before the channel was asked */
 };
 
 struct notifier_transfer {
 	struct hy_id notice;
 	enum notifier_transfer_state state;
 	enum notifier_result result;
-	int outcome;               /* RESULT_DECIDED */
+	int outcome; /* RESULT_DECIDED */
 	char reason[NOTIFIER_REASON_SIZE];
-	char to[256];              /* the address, checked */
-	struct hy_buffer message;  /* what is to be carried; the outbox's memory */
-	bool gone;                 /* the notice was withdrawn while on its way */
-	void *own;                 /* the channel's */
+	char to[256]; /* the address, checked */
+	struct hy_buffer message; /* what is to be carried; the outbox's memory */
+	bool gone; /* the notice was withdrawn while on its way */
+	void *own; /* the channel's */
 };
 
 struct notifier_channel {
@@ -59,7 +59,8 @@ struct notifier_channel {
 	void (*begin)(void *self, struct notifier_transfer *t);
 	void (*finish)(void *self, struct notifier_transfer *t);
 	int64_t (*drive)(void *self);
-	void (*cancel)(void *self, struct notifier_transfer *t); /* the dot could not be committed: let go, nothing was sent */
+	void (*cancel)(
+		void *self, struct notifier_transfer *t); /* the dot could not be committed: let go, nothing was sent */
 	/* The person was erased: whatever is still kept of this notice goes. */
 	void (*forget)(void *self, struct hy_id notice);
 };

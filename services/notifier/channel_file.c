@@ -1,6 +1,6 @@
-/* The file channel: each notice is DIR/outbox/NOTICE-ID.eml, complete or not there at all.
- * Files are written under a temporary name, made durable, renamed, and the folder made durable: one sync for the whole batch, since a flush of
- * the disk costs the same for one file as for hundreds. A repeat writes the same bytes under the same name. */
+/* The file channel: each notice is DIR/outbox/NOTICE-ID.eml, complete or not there at all. Files are written under
+ * a temporary name, made durable, renamed, and the folder made durable: one sync for the whole batch, since a flush
+ * of the disk costs the same for one file as for hundreds. A repeat writes the same bytes under the same name. */
 #include "channel.h"
 
 #include <errno.h>
@@ -104,7 +104,8 @@ static void file_finish(void *self, struct notifier_transfer *t)
 	struct folder *o = self;
 	if (o->count == BATCH)
 		file_drive(o);
-	int fd = openat(o->fd, file_name(t->notice).temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int fd = openat(
+		o->fd, file_name(t->notice).temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0) {
 		fail(o, t, "can't make the file", errno);
 		return;
@@ -118,8 +119,8 @@ static void file_finish(void *self, struct notifier_transfer *t)
 	o->files[o->count++] = (struct file){ t, fd };
 }
 
-/* A batch is flushed as one: syncfs() waits for all files at once and reports their errors (Linux 5.8 and later). For a
- * few files fsync() is kinder to whatever else the disk is doing. */
+/* A batch is flushed as one: syncfs() waits for all files at once and reports their errors (Linux 5.8 and later).
+ * For a few files fsync() is kinder to whatever else the disk is doing. */
 static void sync_files(struct folder *o)
 {
 	bool together = o->count >= SYNC_ALL_FROM && syncfs(o->fd) == 0;

@@ -146,7 +146,8 @@ static int run_list(struct hy_step *s, struct hy_ask *a, void *self)
 	struct hy_cursor c = hy_cursor_open(s->txn, table, hy_key_view(&prefix));
 	for (; hy_cursor_on(&c) && count < most; hy_cursor_next(&c))
 		if (c.key.size >= sizeof(struct hy_id))
-			ids[count++] = hy_id_from(hy_bytes(c.key.data + c.key.size - sizeof(struct hy_id), sizeof(struct hy_id)));
+			ids[count++] = hy_id_from(
+				hy_bytes(c.key.data + c.key.size - sizeof(struct hy_id), sizeof(struct hy_id)));
 	bool more = hy_cursor_on(&c);
 	hy_cursor_close(&c);
 	json_t *list = json_array();
@@ -249,14 +250,15 @@ static int run_audit(struct hy_step *s, struct hy_ask *a, void *self)
 	struct hy_mark mark;
 	int err = hy_follow_kept(s->txn, "ticket", &mark);
 	json_object_set_new(o, "mark", json_integer(err == HY_OK ? (json_int_t)mark.seq : 0));
-	json_object_set_new(
-		o, "head", json_integer((json_int_t)hy_stream_state(hy_daemon_output(s->daemon)).head));
+	json_object_set_new(o, "head", json_integer((json_int_t)hy_stream_state(hy_daemon_output(s->daemon)).head));
 	hy_ask_answer(a, o);
 	return HY_OK;
 }
 
 const struct hy_command notifier_commands[] = {
-	{ "delivery.list", "notices of a ticket (ticket, project), of a person (person), or all that wait (state=pending); limit", false, run_list },
+	{ "delivery.list",
+		"notices of a ticket (ticket, project), of a person (person), or all that wait (state=pending); limit",
+		false, run_list },
 	{ "delivery.show", "one notice", false, run_show },
 	{ "delivery.resend", "sends a notice that is held or deferred now", true, run_resend },
 	{ "delivery.drop", "gives a waiting notice up", true, run_drop },

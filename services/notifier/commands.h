@@ -6,7 +6,8 @@
 
 extern const struct hy_command notifier_commands[];
 
-/* {notices, pending, held, told, duplicated, outcomes...}: what `audit` and health say. The caller owns the reference. */
+/* {notices, pending, held, told, duplicated, outcomes...}: what `audit` and health say. The caller owns the
+ * reference. */
 json_t *notifier_counts(struct hy_txn *t, struct notifier *n);
 
 #endif

@@ -66,8 +66,8 @@ static int say(struct notifier_verdict *v, Huiyin__Outcome outcome, const char *
 	return HY_OK;
 }
 
-int notifier_decide(struct hy_txn *t, struct hy_arena *a, const struct notifier *n, struct hy_bytes person, uint32_t kind,
-	int64_t now_ms, struct notifier_verdict *out)
+int notifier_decide(struct hy_txn *t, struct hy_arena *a, const struct notifier *n, struct hy_bytes person,
+	uint32_t kind, int64_t now_ms, struct notifier_verdict *out)
 {
 	*out = (struct notifier_verdict){ .reason = "", .due_ms = now_ms, .contact = { .email = "", .phone = "" } };
 	if (!person.size)

@@ -36,8 +36,8 @@ static struct hy_bytes copied(struct hy_arena *a, struct hy_bytes v)
 }
 
 /* Rows with `prefix` from the walk's cursor on, as many as this step may still visit. */
-static int take_chunk(struct hy_step *s, struct notifier *n, const char *table, struct hy_bytes prefix, const walk_row *w,
-	bool links, struct chunk *out)
+static int take_chunk(struct hy_step *s, struct notifier *n, const char *table, struct hy_bytes prefix,
+	const walk_row *w, bool links, struct chunk *out)
 {
 	*out = (struct chunk){ .rows = hy_arena_get(s->arena, HY_FANOUT_CHUNK * sizeof(struct visit)) };
 	if (!out->rows)
@@ -57,7 +57,8 @@ static int take_chunk(struct hy_step *s, struct notifier *n, const char *table, 
 		} else {
 			*v = (struct visit){ .key = key };
 			if (links)
-				err = notifier_open_row(s->arena, c.value, &huiyin__notifier__link__descriptor, &v->link);
+				err = notifier_open_row(
+					s->arena, c.value, &huiyin__notifier__link__descriptor, &v->link);
 			out->count++;
 			n->walk_left--;
 		}
@@ -77,8 +78,9 @@ static int go_on(struct hy_step *s, struct hy_bytes key, walk_row *w, const stru
 	return notifier_put(s->txn, "walk", hy_key_view(&again), &w->base);
 }
 
-int notifier_tell_link(struct hy_step *s, struct notifier *n, struct hy_id ticket, const case_row *c, struct hy_bytes person,
-	const link_row *link, uint32_t round, Huiyin__NoticeKind kind, struct hy_id cause, int64_t origin_ms)
+int notifier_tell_link(struct hy_step *s, struct notifier *n, struct hy_id ticket, const case_row *c,
+	struct hy_bytes person, const link_row *link, uint32_t round, Huiyin__NoticeKind kind, struct hy_id cause,
+	int64_t origin_ms)
 {
 	struct notifier_about about = {
 		.kind = kind,
@@ -127,17 +129,17 @@ static int walk_tell(struct hy_step *s, struct notifier *n, struct hy_bytes key,
 	return err ? err : go_on(s, key, w, &chunk);
 }
 
-int notifier_tell_late(struct hy_step *s, struct notifier *n, struct hy_id ticket, const case_row *c, struct hy_bytes person,
-	const link_row *link, struct hy_id cause, int64_t origin_ms)
+int notifier_tell_late(struct hy_step *s, struct notifier *n, struct hy_id ticket, const case_row *c,
+	struct hy_bytes person, const link_row *link, struct hy_id cause, int64_t origin_ms)
 {
 	if (link->round != c->round)
 		return HY_OK;
 	if (c->state == HUIYIN__TICKET_STATE__RESOLVED)
-		return notifier_tell_link(s, n, ticket, c, person, link, c->round, HUIYIN__NOTICE_KIND__NOTICE_RESOLVED, cause,
-			origin_ms);
+		return notifier_tell_link(s, n, ticket, c, person, link, c->round, HUIYIN__NOTICE_KIND__NOTICE_RESOLVED,
+			cause, origin_ms);
 	if (c->state == HUIYIN__TICKET_STATE__DECLINED)
-		return notifier_tell_link(s, n, ticket, c, person, link, c->round, HUIYIN__NOTICE_KIND__NOTICE_DECLINED, cause,
-			origin_ms);
+		return notifier_tell_link(s, n, ticket, c, person, link, c->round, HUIYIN__NOTICE_KIND__NOTICE_DECLINED,
+			cause, origin_ms);
 	return HY_OK;
 }
 
@@ -164,7 +166,8 @@ static int erase_words(struct hy_step *s, struct hy_id ticket, struct hy_bytes p
 	return notifier_put(s->txn, "link", hy_key_view(&key), &link->base);
 }
 
-/* Her link stays as a number: the ticket's counts must go on agreeing. Her words, what she is owed and its files go. */
+/* Her link stays as a number: the ticket's counts must go on agreeing. Her words, what she is owed and its files
+ * go. */
 static int walk_erase(struct hy_step *s, struct notifier *n, struct hy_bytes key, walk_row *w)
 {
 	struct chunk chunk;

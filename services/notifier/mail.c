@@ -68,8 +68,8 @@ void notifier_line(struct hy_buffer *out, struct hy_bytes text, size_t points)
 	for (size_t at = 0; at < text.size;) {
 		uint32_t cp = hy_utf8_next(text, &at);
 		bool blank = cp <= 0x20 || (cp >= 0x7f && cp < 0xa1) || cp == 0x2028 || cp == 0x2029;
-		bool turn = (cp >= 0x202a && cp <= 0x202e) || (cp >= 0x2066 && cp <= 0x2069) || cp == 0x200e || cp == 0x200f ||
-			    cp == 0x61c || cp == 0xfeff;
+		bool turn = (cp >= 0x202a && cp <= 0x202e) || (cp >= 0x2066 && cp <= 0x2069) || cp == 0x200e ||
+			    cp == 0x200f || cp == 0x61c || cp == 0xfeff;
 		if (turn)
 			continue;
 		if (blank) {
@@ -126,22 +126,33 @@ int notifier_sender_parse(const char *text, struct notifier_sender *out, struct 
 /* Text of a body: no NUL, no control characters but tab, lines ending in CRLF. */
 static void body_text(struct hy_buffer *out, struct hy_bytes text)
 {
-	for (size_t i = 0; i < text.size; i++) {
-		uint8_t c = text.data[i];
-		if (c == '\r' || c == '\n') {
-			if (c == '\r' && i + 1 < text.size && text.data[i + 1] == '\n')
-				i++;
+	for (size_t i = 0; i < text.size;) {
+		size_t from = i;
+		while (i < text.size && (text.data[i] >= 0x20 || text.data[i] == '\t'))
+			i++;
+		hy_buffer_put(out, text.data + from, i - from);
+		if (i == text.size)
+			break;
+		uint8_t c = text.data[i++];
+		if (c == '\r' && i < text.size && text.data[i] == '\n')
+			i++;
+		if (c == '\r' || c == '\n')
 			hy_buffer_text(out, "\r\n");
-		} else if (c >= 0x20 || c == '\t') {
-			hy_buffer_byte(out, c);
-		}
 	}
 	if (out->size < 2 || out->data[out->size - 1] != '\n')
 		hy_buffer_text(out, "\r\n");
 }
 
-/* Quoted-printable (RFC 2045 section 6.7). A dot that begins a line is written as =2E, so no line is ever a bare dot, and
- * a soft break never falls inside a character. */
+/* "=E5" for each byte. */
+static void hex_bytes(struct hy_buffer *out, const uint8_t *data, size_t size)
+{
+	static const char digits[] = "0123456789ABCDEF";
+	for (size_t i = 0; i < size; i++)
+		hy_buffer_put(out, (const char[]){ '=', digits[data[i] >> 4], digits[data[i] & 15] }, 3);
+}
+
+/* Quoted-printable (RFC 2045 section 6.7). A dot that begins a line is written as =2E, so no line is ever a bare
+ * dot, and a soft break never falls inside a character. */
 static void quoted_printable(struct hy_buffer *out, struct hy_bytes text)
 {
 	size_t column = 0;
@@ -169,8 +180,7 @@ static void quoted_printable(struct hy_buffer *out, struct hy_bytes text)
 		if (plain)
 			hy_buffer_byte(out, c);
 		else
-			for (size_t j = from; j < i; j++)
-				hy_buffer_printf(out, "=%02X", text.data[j]);
+			hex_bytes(out, text.data + from, i - from);
 		column += width;
 	}
 }
@@ -201,7 +211,8 @@ static GMimeObject *part(const char *subtype, struct hy_bytes content)
 		base64(&encoded, hy_buffer_view(&text));
 	GMimePart *p = NULL;
 	if (!text.err && !encoded.err) {
-		GMimeContentEncoding how = quoted ? GMIME_CONTENT_ENCODING_QUOTEDPRINTABLE : GMIME_CONTENT_ENCODING_BASE64;
+		GMimeContentEncoding how =
+			quoted ? GMIME_CONTENT_ENCODING_QUOTEDPRINTABLE : GMIME_CONTENT_ENCODING_BASE64;
 		p = g_mime_part_new_with_type("text", subtype);
 		g_mime_object_set_content_type_parameter(GMIME_OBJECT(p), "charset", "utf-8");
 		GMimeStream *stream = g_mime_stream_mem_new_with_buffer((const char *)encoded.data, encoded.size);
@@ -221,7 +232,8 @@ static void ready(void)
 	g_mime_init();
 }
 
-/* The longest beginning of `text` of at most `most` bytes and whole characters; with `thirds` one that base64 needs no padding for, or 0. */
+/* The longest beginning of `text` of at most `most` bytes and whole characters; with `thirds` one that base64 needs
+ * no padding for, or 0. */
 static size_t whole_characters(struct hy_bytes text, size_t most, bool thirds)
 {
 	size_t fits = 0, at = 0;
@@ -235,9 +247,9 @@ static size_t whole_characters(struct hy_bytes text, size_t most, bool thirds)
 	return fits;
 }
 
-/* `text` as RFC 2047 words of at most 75 characters, each of whole characters: GMime makes one endless word of a language that puts no
- * spaces. Some readers glue words together before they decode them, so padding stands in the last one only; where that can't be had
- * a word is written byte by byte. `column` is where the header line stands. */
+/* `text` as RFC 2047 words of at most 75 characters, each of whole characters: GMime makes one endless word of a
+ * language that puts no spaces. Some readers glue words together before they decode them, so padding stands in the
+ * last one only; where that can't be had a word is written byte by byte. `column` is where the header line stands. */
 static void encoded_words(struct hy_buffer *out, struct hy_bytes text, size_t column)
 {
 	enum { AROUND = 12 }; /* =?utf-8?B? ?= */
@@ -251,8 +263,7 @@ static void encoded_words(struct hy_buffer *out, struct hy_bytes text, size_t co
 		} else {
 			fits = whole_characters(text, room / 3, false);
 			hy_buffer_text(out, "=?utf-8?Q?");
-			for (size_t i = 0; i < fits; i++)
-				hy_buffer_printf(out, "=%02X", text.data[i]);
+			hex_bytes(out, text.data, fits);
 			hy_buffer_text(out, "?=");
 		}
 		text = hy_bytes(text.data + fits, text.size - fits);
@@ -297,7 +308,8 @@ static void set_ids(GMimeMessage *message, const struct notifier_mail *m)
 	g_mime_message_set_message_id(message, text);
 	if (hy_id_is_zero(m->thread))
 		return;
-	/* All notices of one ticket hang on the same, never sent, message: mail programs show them as one conversation. */
+	/* All notices of one ticket hang on the same, never sent, message: mail programs show them as one
+	 * conversation. */
 	hy_id_text(m->thread, id);
 	snprintf(text, sizeof(text), "<ticket-%s@%s>", id, host);
 	g_mime_object_set_header(GMIME_OBJECT(message), "In-Reply-To", text, NULL);
@@ -326,12 +338,16 @@ static GMimeObject *alternatives(const struct notifier_mail *m)
 }
 
 /* GMime writes headers with its own line ends, whatever the platform: CRLF everywhere, once. */
-static void put_crlf(struct hy_buffer *out, GByteArray *bytes)
+static void put_crlf(struct hy_buffer *out, struct hy_bytes text)
 {
-	for (guint i = 0; i < bytes->len; i++) {
-		if (bytes->data[i] == '\n' && (i == 0 || bytes->data[i - 1] != '\r'))
-			hy_buffer_byte(out, '\r');
-		hy_buffer_byte(out, bytes->data[i]);
+	while (text.size) {
+		const uint8_t *end = memchr(text.data, '\n', text.size);
+		size_t line = end ? (size_t)(end - text.data) : text.size;
+		bool bare = end && (line == 0 || end[-1] != '\r');
+		hy_buffer_put(out, text.data, line);
+		if (end)
+			hy_buffer_put(out, bare ? "\r\n" : "\n", bare ? 2 : 1);
+		text = hy_bytes(text.data + line + (end != NULL), text.size - line - (end != NULL));
 	}
 }
 
@@ -349,7 +365,8 @@ int notifier_mail_write(const struct notifier_mail *m, struct hy_buffer *out)
 	notifier_line(&subject, m->subject, SUBJECT_POINTS);
 
 	GMimeMessage *message = g_mime_message_new(TRUE);
-	g_mime_message_add_mailbox(message, GMIME_ADDRESS_TYPE_FROM, m->from->name[0] ? m->from->name : NULL, m->from->address);
+	g_mime_message_add_mailbox(
+		message, GMIME_ADDRESS_TYPE_FROM, m->from->name[0] ? m->from->name : NULL, m->from->address);
 	g_mime_message_add_mailbox(message, GMIME_ADDRESS_TYPE_TO, name.size ? hy_buffer_string(&name) : NULL, m->to);
 	g_mime_message_set_subject(message, hy_buffer_string(&subject), "utf-8");
 	GDateTime *date = g_date_time_new_from_unix_utc(m->date_ms / 1000);
@@ -368,7 +385,8 @@ int notifier_mail_write(const struct notifier_mail *m, struct hy_buffer *out)
 	GMimeFormatOptions *format = g_mime_format_options_new();
 	g_mime_format_options_set_newline_format(format, GMIME_NEWLINE_FORMAT_DOS);
 	g_mime_object_write_to_stream(GMIME_OBJECT(message), format, stream);
-	put_crlf(out, g_mime_stream_mem_get_byte_array(GMIME_STREAM_MEM(stream)));
+	GByteArray *bytes = g_mime_stream_mem_get_byte_array(GMIME_STREAM_MEM(stream));
+	put_crlf(out, hy_bytes(bytes->data, bytes->len));
 	g_mime_format_options_free(format);
 	g_object_unref(stream);
 	g_object_unref(message);

@@ -51,7 +51,8 @@ static int on_thanks(struct hy_step *s, struct notifier *n)
 
 static bool is_reply(const Huiyin__Envelope *e)
 {
-	return e->feedback && e->feedback->body_case == HUIYIN__FEEDBACK__BODY_REMARK && e->feedback->remark->in_reply_to;
+	return e->feedback && e->feedback->body_case == HUIYIN__FEEDBACK__BODY_REMARK &&
+	       e->feedback->remark->in_reply_to;
 }
 
 static int on_joined(struct hy_step *s, struct notifier *n, const Huiyin__TicketEvent *ev, const case_row *c)
@@ -73,15 +74,18 @@ static int on_joined(struct hy_step *s, struct notifier *n, const Huiyin__Ticket
 	if (err || !fresh)
 		return err;
 	if (reply || n->receipts) {
-		/* Who said "no" hears that the matter is open again; the event of the reopening may have told her already. */
-		Huiyin__NoticeKind kind = reply ? HUIYIN__NOTICE_KIND__NOTICE_REOPENED : HUIYIN__NOTICE_KIND__NOTICE_RECEIPT;
+		/* Who said "no" hears that the matter is open again; the event of the reopening may have told her
+		 * already. */
+		Huiyin__NoticeKind kind =
+			reply ? HUIYIN__NOTICE_KIND__NOTICE_REOPENED : HUIYIN__NOTICE_KIND__NOTICE_RECEIPT;
 		err = notifier_tell_link(
 			s, n, j.ticket, c, j.person, link, ev->round, kind, HY_ID_FROM_PB(e->id), e->origin_ms);
 	}
 	return err ? err : notifier_tell_late(s, n, j.ticket, c, j.person, link, HY_ID_FROM_PB(e->id), e->origin_ms);
 }
 
-/* She waited in `other`; what she wrote there goes along. Nobody is bothered with word of a merge. An anonymous one goes by her feedback. */
+/* She waited in `other`; what she wrote there goes along. Nobody is bothered with word of a merge. An anonymous one
+ * goes by her feedback. */
 static int on_moved(struct hy_step *s, struct notifier *n, const Huiyin__TicketEvent *ev, const case_row *c)
 {
 	const Huiyin__Envelope *e = s->in;
@@ -91,7 +95,8 @@ static int on_moved(struct hy_step *s, struct notifier *n, const Huiyin__TicketE
 	link_row *before = NULL, *link;
 	bool fresh;
 	struct hy_key key = notifier_link_key(HY_ID_FROM_PB(ev->other), HY_PB(ev->person), feedback);
-	int err = notifier_get(s->txn, s->arena, "link", hy_key_view(&key), &huiyin__notifier__link__descriptor, &before);
+	int err =
+		notifier_get(s->txn, s->arena, "link", hy_key_view(&key), &huiyin__notifier__link__descriptor, &before);
 	if (err && err != HY_NOT_FOUND)
 		return err;
 	struct notifier_join j = {
@@ -143,11 +148,12 @@ static int on_reopened(struct hy_step *s, struct notifier *n, const Huiyin__Tick
 	int err = notifier_get(s->txn, s->arena, "link", hy_key_view(&key), &huiyin__notifier__link__descriptor, &link);
 	if (err)
 		return err == HY_NOT_FOUND ? HY_OK : err;
-	return notifier_tell_link(s, n, ticket, c, HY_PB(ev->person), link, ev->round, HUIYIN__NOTICE_KIND__NOTICE_REOPENED,
-		HY_ID_FROM_PB(s->in->id), s->in->origin_ms);
+	return notifier_tell_link(s, n, ticket, c, HY_PB(ev->person), link, ev->round,
+		HUIYIN__NOTICE_KIND__NOTICE_REOPENED, HY_ID_FROM_PB(s->in->id), s->in->origin_ms);
 }
 
-/* Events that a delivery or a timer brought about (confirmed, closed, overdue) make no notice: a notice about a notice would never end. */
+/* Events that a delivery or a timer brought about (confirmed, closed, overdue) make no notice: a notice about a
+ * notice would never end. */
 static int on_event(struct hy_step *s, struct notifier *n, const Huiyin__TicketEvent *ev)
 {
 	case_row *c;
@@ -262,15 +268,20 @@ static void notifier_health(struct hy_daemon *d, json_t *into, void *self)
 }
 
 static const struct hy_conf_row conf[] = {
-	{ "notify.channel", HY_CONF_WORD, "file", "How notices leave: file writes each as DIR/outbox/ID.eml", "file", 0, 0 },
-	{ "notify.from", HY_CONF_TEXT, "Huiyin <feedback@localhost>", "Who signs notices and whom they come from: Name <address>", NULL, 0, 0 },
-	{ "notify.unknown", HY_CONF_WORD, "resend-once", "When nobody answered after a notice was sent: send it once more, or hold it until staff decide", "resend-once|hold", 0, 0 },
+	{ "notify.channel", HY_CONF_WORD, "file", "How notices leave: file writes each as DIR/outbox/ID.eml", "file", 0,
+		0 },
+	{ "notify.from", HY_CONF_TEXT, "Huiyin <feedback@localhost>",
+		"Who signs notices and whom they come from: Name <address>", NULL, 0, 0 },
+	{ "notify.unknown", HY_CONF_WORD, "resend-once",
+		"When nobody answered after a notice was sent: send it once more, or hold it until staff decide",
+		"resend-once|hold", 0, 0 },
 	{ 0 },
 };
 
-static const char *const tables[] = { "contact", "preference", "gone", "case", "number", "link", "note", "outbox", "queue", "ledger",
-	"by_ticket", "by_person", "walk", "sweep", "tally", NULL };
-static const struct hy_input inputs[] = { { .stream = "ticket", .writer = "router", .handle = notifier_on_ticket }, { 0 } };
+static const char *const tables[] = { "contact", "preference", "gone", "case", "number", "link", "note", "outbox",
+	"queue", "ledger", "by_ticket", "by_person", "walk", "sweep", "tally", NULL };
+static const struct hy_input inputs[] = { { .stream = "ticket", .writer = "router", .handle = notifier_on_ticket },
+	{ 0 } };
 static const struct hy_timer timers[] = { { "walk", notifier_walk_on }, { "sweep", notifier_sweep_on }, { 0 } };
 static const char *const readers[] = { "router", "collector", NULL };
 

@@ -36,8 +36,8 @@ struct notifier {
 	const struct notifier_channel *channel;
 	void *channel_self;
 	struct notifier_outbox *outbox;
-	int64_t walk_ms;    /* the step in which `walk_left` counts */
-	size_t walk_left;   /* links that its walks may still visit */
+	int64_t walk_ms; /* the step in which `walk_left` counts */
+	size_t walk_left; /* links that its walks may still visit */
 };
 
 #endif

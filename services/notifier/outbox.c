@@ -24,8 +24,8 @@ const char *notifier_state_name(enum notifier_state state)
 
 const char *notifier_outcome_name(uint32_t outcome)
 {
-	static const char *const names[] = { "", "told", "held", "no_contact", "unsubscribed", "refused", "bounced", "gave_up",
-		"capped", "erased", "anonymous" };
+	static const char *const names[] = { "", "told", "held", "no_contact", "unsubscribed", "refused", "bounced",
+		"gave_up", "capped", "erased", "anonymous" };
 	return outcome < sizeof(names) / sizeof(*names) ? names[outcome] : "";
 }
 
@@ -97,8 +97,8 @@ static int emit(struct hy_step *s, struct hy_id id, const notice_row *row, Huiyi
 	return hy_step_emit(s, &e);
 }
 
-int notifier_outbox_settle(struct hy_step *s, struct notifier *n, struct hy_id id, notice_row *row, Huiyin__Outcome outcome,
-	const char *channel, const char *reason)
+int notifier_outbox_settle(struct hy_step *s, struct notifier *n, struct hy_id id, notice_row *row,
+	Huiyin__Outcome outcome, const char *channel, const char *reason)
 {
 	entry_row e = HUIYIN__NOTIFIER__ENTRY__INIT;
 	if (row->state != NOTICE_NOWHERE) {

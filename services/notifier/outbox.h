@@ -2,14 +2,24 @@
  *
  *     QUEUED -> DOT -> SENT | DEFER -> DOT ... | HELD -> QUEUED (staff) | DEAD
  *
- * A notice's id is derived from what it is about, so asking for it again makes nothing. It lives in the outbox until it has its one final
- * outcome, then in the ledger, and a Delivery goes out in the same transaction. The way through a channel is in send.h. */
+ * A notice's id is derived from what it is about, so asking for it again makes nothing. It lives in the outbox
+ * until it has its one final outcome, then in the ledger, and a Delivery goes out in the same transaction. The way
+ * through a channel is in send.h. */
 #ifndef HY_NOTIFIER_OUTBOX_H
 #define HY_NOTIFIER_OUTBOX_H
 
 #include "notifier.h"
 
-enum notifier_state { NOTICE_NOWHERE, NOTICE_QUEUED, NOTICE_DOT, NOTICE_DEFER, NOTICE_HELD, NOTICE_SENT, NOTICE_DEAD, NOTICE_STATES };
+enum notifier_state {
+	NOTICE_NOWHERE,
+	NOTICE_QUEUED,
+	NOTICE_DOT,
+	NOTICE_DEFER,
+	NOTICE_HELD,
+	NOTICE_SENT,
+	NOTICE_DEAD,
+	NOTICE_STATES
+};
 enum notifier_verb { VERB_DOT, VERB_SENT, VERB_LATER, VERB_NEVER, VERB_HOLD, VERB_RELEASE, VERB_DROP, VERBS };
 
 /* The one transition table; NOTICE_NOWHERE when that can't happen. */
@@ -22,7 +32,7 @@ struct notifier_about {
 	Huiyin__NoticeKind kind;
 	struct hy_id ticket, feedback; /* thanks have no ticket */
 	uint32_t round;
-	struct hy_bytes person;        /* empty = anonymous */
+	struct hy_bytes person; /* empty = anonymous */
 	uint32_t project;
 	uint64_t number;
 	const char *language, *words;
@@ -31,8 +41,8 @@ struct notifier_about {
 };
 struct hy_id notifier_notice_id(const struct notifier_about *a);
 
-/* Makes the notice unless it exists. Where nobody can be reached it is settled at once; a receipt or word of a reopening is then not
- * made at all, since it would say nothing that the answer won't. */
+/* Makes the notice unless it exists. Where nobody can be reached it is settled at once; a receipt or word of a
+ * reopening is then not made at all, since it would say nothing that the answer won't. */
 int notifier_tell(struct hy_step *s, struct notifier *n, const struct notifier_about *a);
 
 /* A notice of the outbox changes state: VERB_LATER waits until `due_ms`, VERB_RELEASE goes at once. HY_BAD_STATE. */
@@ -40,8 +50,8 @@ int notifier_outbox_move(struct hy_step *s, struct hy_id id, notice_row *row, en
 /* Holds it until a person decides: said on the stream. */
 int notifier_outbox_hold(struct hy_step *s, struct notifier *n, struct hy_id id, notice_row *row, const char *reason);
 /* Its final outcome: out of the outbox, into the ledger, onto the stream. */
-int notifier_outbox_settle(struct hy_step *s, struct notifier *n, struct hy_id id, notice_row *row, Huiyin__Outcome outcome,
-	const char *channel, const char *reason);
+int notifier_outbox_settle(struct hy_step *s, struct notifier *n, struct hy_id id, notice_row *row,
+	Huiyin__Outcome outcome, const char *channel, const char *reason);
 
 int notifier_outbox_get(struct hy_txn *t, struct hy_arena *a, struct hy_id id, notice_row **out);
 

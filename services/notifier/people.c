@@ -89,8 +89,8 @@ static int learn_preferences(struct hy_step *s, const Huiyin__Feedback *fb)
 	return notifier_put(s->txn, "preference", person, &row->base);
 }
 
-/* The tombstone stays for good: it is a keyed hash, and without it a late record would bring the person back. What she is still
- * owed and what was kept of it goes by a walk. */
+/* The tombstone stays for good: it is a keyed hash, and without it a late record would bring the person back. What
+ * she is still owed and what was kept of it goes by a walk. */
 static int forget(struct hy_step *s, const Huiyin__Feedback *fb)
 {
 	struct hy_bytes person = HY_PB(fb->person);
@@ -129,8 +129,8 @@ bool notifier_people_gone(struct hy_txn *t, struct hy_bytes person)
 	return person.size && hy_txn_get(t, "gone", person, &ignored) == HY_OK;
 }
 
-int notifier_people_contact(
-	struct hy_txn *t, struct hy_arena *a, const struct notifier *n, struct hy_bytes person, struct notifier_contact *out)
+int notifier_people_contact(struct hy_txn *t, struct hy_arena *a, const struct notifier *n, struct hy_bytes person,
+	struct notifier_contact *out)
 {
 	contact_row *row;
 	*out = (struct notifier_contact){ .email = "", .phone = "" };

@@ -1,19 +1,22 @@
-/* People and what they take part in: contacts and preferences by person, the tickets' cases, and who waits in which round. */
+/* People and what they take part in: contacts and preferences by person, the tickets' cases, and who waits in which
+ * round. */
 #ifndef HY_NOTIFIER_PEOPLE_H
 #define HY_NOTIFIER_PEOPLE_H
 
 #include "notifier.h"
 
-/* Learns from a feedback record: contact, name, locale; preferences; a wish to be forgotten. A row is written only when something changed. */
+/* Learns from a feedback record: contact, name, locale; preferences; a wish to be forgotten. A row is written only
+ * when something changed. */
 int notifier_people_learn(struct hy_step *s, struct notifier *n);
 
-/* The contact of `person` and her address in the clear. HY_NOT_FOUND; HY_DAMAGED when it was sealed with another key. `email` and `phone` live in `a`. */
+/* The contact of `person` and her address in the clear. HY_NOT_FOUND; HY_DAMAGED when it was sealed with another
+ * key. `email` and `phone` live in `a`. */
 struct notifier_contact {
 	const contact_row *row;
 	const char *email, *phone;
 };
-int notifier_people_contact(
-	struct hy_txn *t, struct hy_arena *a, const struct notifier *n, struct hy_bytes person, struct notifier_contact *out);
+int notifier_people_contact(struct hy_txn *t, struct hy_arena *a, const struct notifier *n, struct hy_bytes person,
+	struct notifier_contact *out);
 bool notifier_people_gone(struct hy_txn *t, struct hy_bytes person);
 
 /* "zh" or "en": by locale when there is one, else by the language of what she wrote. */

@@ -1,17 +1,17 @@
 /* The notifier's tables: their keys, and rows in and out of them.
  *
- *     contact, preference, gone    person                          whom we can reach, what she allows, who asked to be forgotten
- *     case                         ticket                          where a ticket stands
- *     number                       project, T-n                    -> ticket
- *     link                         ticket, 'p' person | 'f' feedback   who waits in which round
- *     note                         ticket, round, kind             what was said to a round
- *     outbox                       notice                          what is still owed
- *     queue                        due time, notice                when it is to be tried
- *     ledger                       notice                          what became of it
- *     by_ticket                    ticket, notice                  notices, owed and done
+ *     contact, preference, gone    person             whom we can reach, what she allows, who asked to be forgotten
+ *     case                         ticket             where a ticket stands
+ *     number                       project, T-n       -> ticket
+ *     link                         ticket, who        who waits in which round
+ *     note                         ticket, round, kind   what was said to a round
+ *     outbox                       notice             what is still owed
+ *     queue                        due time, notice   when it is to be tried
+ *     ledger                       notice             what became of it
+ *     by_ticket                    ticket, notice     notices, owed and done
  *     by_person                    person, 'n' notice | 't' ticket
- *     walk, sweep                  due time, ...                   fan-outs, and the walk over old rows
- *     tally                        name                            counters
+ *     walk, sweep                  due time, ...      fan-outs, and the walk over old rows
+ *     tally                        name               counters
  */
 #ifndef HY_NOTIFIER_ROWS_H
 #define HY_NOTIFIER_ROWS_H
@@ -30,7 +30,9 @@ typedef Huiyin__Notifier__Notice notice_row;
 typedef Huiyin__Notifier__Entry entry_row;
 typedef Huiyin__Notifier__Sweep sweep_row;
 
-#define KEY_OF(...) notifier_key((const struct hy_bytes[]){ __VA_ARGS__ }, sizeof((const struct hy_bytes[]){ __VA_ARGS__ }) / sizeof(struct hy_bytes))
+#define KEY_OF(...)                                                                                                    \
+	notifier_key((const struct hy_bytes[]){ __VA_ARGS__ },                                                         \
+		sizeof((const struct hy_bytes[]){ __VA_ARGS__ }) / sizeof(struct hy_bytes))
 
 struct hy_key notifier_key(const struct hy_bytes *parts, size_t count);
 /* `person` empty: an anonymous link goes by its feedback. */
@@ -39,7 +41,8 @@ struct hy_key notifier_note_key(struct hy_id ticket, uint32_t round, uint32_t ki
 struct hy_key notifier_due_key(int64_t due_ms, struct hy_id id);
 struct hy_key notifier_number_key(uint32_t project, uint64_t number);
 
-/* The row unpacked into `a`; HY_NOT_FOUND; HY_CORRUPT when it is not one of ours. `out` is a pointer to a row pointer. */
+/* The row unpacked into `a`; HY_NOT_FOUND; HY_CORRUPT when it is not one of ours. `out` is a pointer to a row
+ * pointer. */
 int notifier_get(struct hy_txn *t, struct hy_arena *a, const char *table, struct hy_bytes key,
 	const ProtobufCMessageDescriptor *type, void *out);
 int notifier_open_row(struct hy_arena *a, struct hy_bytes row, const ProtobufCMessageDescriptor *type, void *out);

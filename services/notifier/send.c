@@ -10,7 +10,7 @@ static const int64_t MINUTE = 60000, UNKNOWN_WAIT = 10 * 60000, GIVE_UP = (int64
 struct notifier_outbox {
 	struct notifier_transfer transfers[TRANSFERS];
 	int64_t not_before[TRANSFERS]; /* with RESULT_LATER: quiet hours end; 0 = by the schedule */
-	int64_t queued_at[TRANSFERS];  /* the place in the queue it was found at */
+	int64_t queued_at[TRANSFERS]; /* the place in the queue it was found at */
 	struct hy_arena *arena;
 	struct notifier_rendered rendered;
 	struct hy_job dots, outcomes;
@@ -51,7 +51,8 @@ void notifier_send_close(struct notifier *n)
 
 /* ---- composing ---- */
 
-/* A name is for the greeting. One that looks like an address or a link is somebody's attempt to send words through us. */
+/* A name is for the greeting. One that looks like an address or a link is somebody's attempt to send words through
+ * us. */
 static const char *greeting_name(struct hy_arena *a, const char *name)
 {
 	struct hy_buffer line = { 0 };
@@ -103,7 +104,8 @@ static const char *link_of(struct hy_arena *a, const struct notifier *n, const n
 }
 
 static int compose(struct hy_txn *t, struct hy_arena *a, struct notifier *n, struct hy_id id, const notice_row *row,
-	const struct notifier_contact *contact, struct notifier_rendered *rendered, struct hy_buffer *out, struct hy_fault *f)
+	const struct notifier_contact *contact, struct notifier_rendered *rendered, struct hy_buffer *out,
+	struct hy_fault *f)
 {
 	const char *language = notifier_people_language(contact->row->locale, row->language), *note;
 	char number[32] = "";
@@ -112,9 +114,10 @@ static int compose(struct hy_txn *t, struct hy_arena *a, struct notifier *n, str
 		return err;
 	if (row->number)
 		snprintf(number, sizeof(number), "T-%" PRIu64, row->number);
-	/* Her own words come back to her only where staff have acted. What goes out by itself must not carry a stranger's text to whatever
-	 * address he gave. */
-	bool by_itself = row->kind == HUIYIN__NOTICE_KIND__NOTICE_RECEIPT || row->kind == HUIYIN__NOTICE_KIND__NOTICE_THANKS;
+	/* Her own words come back to her only where staff have acted. What goes out by itself must not carry a
+	 * stranger's text to whatever address he gave. */
+	bool by_itself =
+		row->kind == HUIYIN__NOTICE_KIND__NOTICE_RECEIPT || row->kind == HUIYIN__NOTICE_KIND__NOTICE_THANKS;
 	struct notifier_words words = {
 		.name = greeting_name(a, contact->row->name),
 		.words = by_itself ? "" : row->words,
@@ -140,14 +143,6 @@ static int compose(struct hy_txn *t, struct hy_arena *a, struct notifier *n, str
 	};
 	hy_buffer_clear(out);
 	return notifier_mail_write(&m, out);
-}
-
-int notifier_send_compose(struct hy_txn *t, struct hy_arena *a, struct notifier *n, struct hy_id id, const notice_row *row,
-	struct notifier_rendered *rendered, struct hy_buffer *out, struct hy_fault *f)
-{
-	struct notifier_contact contact;
-	int err = notifier_people_contact(t, a, n, HY_PB(row->person), &contact);
-	return err ? err : compose(t, a, n, id, row, &contact, rendered, out, f);
 }
 
 /* ---- picking what is due ---- */
@@ -183,7 +178,8 @@ static int prepare(struct notifier *n, struct hy_txn *t, size_t place, int64_t n
 	}
 	if (err)
 		return err;
-	if (row->state == NOTICE_DOT && !n->channel->repeats_harmless && (n->hold_unknown || row->copies >= COPIES_MAX)) {
+	if (row->state == NOTICE_DOT && !n->channel->repeats_harmless &&
+		(n->hold_unknown || row->copies >= COPIES_MAX)) {
 		notifier_transfer_done(tr, RESULT_HOLD, "it may have arrived: nobody answered after it was sent");
 		return HY_OK;
 	}
@@ -343,8 +339,8 @@ static int settle_later(struct hy_step *s, struct notifier *n, size_t place, not
 	}
 	char id[HY_ID_TEXT];
 	hy_id_text(tr->notice, id);
-	hy_info("notice.deferred", "notice=%s channel=%s tries=%u next_ms=%" PRId64 " reason=\"%s\"", id, n->channel->name,
-		row->tries, due, tr->reason);
+	hy_info("notice.deferred", "notice=%s channel=%s tries=%u next_ms=%" PRId64 " reason=\"%s\"", id,
+		n->channel->name, row->tries, due, tr->reason);
 	row->reason = tr->reason;
 	return notifier_outbox_move(s, tr->notice, row, VERB_LATER, due);
 }

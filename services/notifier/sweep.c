@@ -29,7 +29,8 @@ struct old {
 
 /* Rows of `table` from the cursor on that may be old enough; those for which `is_old` says so are put into `out`. */
 static int find_old(struct hy_step *s, const char *table, sweep_row *w, int64_t before_ms, size_t most,
-	int (*is_old)(struct hy_step *s, struct hy_bytes row, int64_t before_ms, struct old *out), struct old *out, size_t *count)
+	int (*is_old)(struct hy_step *s, struct hy_bytes row, int64_t before_ms, struct old *out), struct old *out,
+	size_t *count)
 {
 	int err = HY_OK;
 	size_t seen = 0;
@@ -128,7 +129,8 @@ static bool clear(struct hy_step *s, const char *table, struct hy_id ticket, siz
 static void clear_case(struct hy_step *s, struct hy_id ticket)
 {
 	case_row *c;
-	if (notifier_get(s->txn, s->arena, "case", hy_id_bytes(&ticket), &huiyin__notifier__case__descriptor, &c) != HY_OK)
+	if (notifier_get(s->txn, s->arena, "case", hy_id_bytes(&ticket), &huiyin__notifier__case__descriptor, &c) !=
+		HY_OK)
 		return;
 	struct hy_key number = notifier_number_key(c->project, c->number);
 	hy_txn_del(s->txn, "number", hy_key_view(&number));

@@ -27,8 +27,8 @@ static int read_file(const char *path, struct hy_buffer *out, struct hy_fault *f
 {
 	FILE *file = fopen(path, "re");
 	if (!file)
-		return errno == ENOENT || errno == ENOTDIR ? HY_NOT_FOUND :
-							     hy_fail(f, HY_CONFIG, "%s: %s", path, strerror(errno));
+		return errno == ENOENT || errno == ENOTDIR ? HY_NOT_FOUND
+							   : hy_fail(f, HY_CONFIG, "%s: %s", path, strerror(errno));
 	char piece[4096];
 	size_t n;
 	while ((n = fread(piece, 1, sizeof(piece), file)) > 0 && out->size <= FILE_MAX)
@@ -42,8 +42,8 @@ static int read_file(const char *path, struct hy_buffer *out, struct hy_fault *f
 	return out->err;
 }
 
-static int open_one(
-	struct hy_template **out, const char *const *dirs, size_t language, size_t kind, size_t part, struct hy_fault *f)
+static int open_one(struct hy_template **out, const char *const *dirs, size_t language, size_t kind, size_t part,
+	struct hy_fault *f)
 {
 	for (; *dirs; dirs++) {
 		char path[4096];
@@ -60,8 +60,10 @@ static int open_one(
 		if (err != HY_NOT_FOUND)
 			return err;
 	}
-	return hy_fail(f, HY_CONFIG, "the template %s/%s.%s is nowhere; install the package's share folder, or copy it to "
-				     "DIR/templates", languages[language], kinds[kind], parts[part]);
+	return hy_fail(f, HY_CONFIG,
+		"the template %s/%s.%s is nowhere; install the package's share folder, or copy it to "
+		"DIR/templates",
+		languages[language], kinds[kind], parts[part]);
 }
 
 static int try_all(struct notifier_templates *t, struct hy_fault *f)

@@ -1,6 +1,6 @@
-/* The words of notices: Mustache files {zh,en}/{receipt,resolved,declined,reopened,thanks}.{subject,txt,html}.
- * A file in DIR/templates goes before the one that came with the program, so a company changes one text by copying one file.
- * All are read and tried when the daemon starts: a mistake shows then, not in the middle of a night. */
+/* The words of notices: Mustache files {zh,en}/{receipt,resolved,declined,reopened,thanks}.{subject,txt,html}. A
+ * file in DIR/templates goes before the one that came with the program, so a company changes one text by copying
+ * one file. All are read and tried when the daemon starts: a mistake shows then, not in the middle of a night. */
 #ifndef HY_NOTIFIER_TEMPLATES_H
 #define HY_NOTIFIER_TEMPLATES_H
 
@@ -17,11 +17,11 @@ void notifier_templates_close(struct notifier_templates **t);
 
 /* What a template may speak of; each "" when there is none. */
 struct notifier_words {
-	const char *name;   /* the customer's */
-	const char *words;  /* the beginning of what she wrote */
-	const char *note;   /* the public answer */
+	const char *name; /* the customer's */
+	const char *words; /* the beginning of what she wrote */
+	const char *note; /* the public answer */
 	const char *ticket; /* "T-12" */
-	const char *link;   /* the page that asks whether it helped */
+	const char *link; /* the page that asks whether it helped */
 	const char *sender; /* who signs */
 };
 

@@ -1,4 +1,5 @@
-/* The notifier in a test: people, tickets and their events, fed as the router would; mails read back from DIR/outbox. */
+/* The notifier in a test: people, tickets and their events, fed as the router would; mails read back from
+ * DIR/outbox. */
 #ifndef HY_TESTS_NOTIFIER_FIXTURE_H
 #define HY_TESTS_NOTIFIER_FIXTURE_H
 
@@ -152,7 +153,8 @@ static inline int nf_say(struct fx *fx, const struct nf_voice *v, Huiyin__Decisi
 	return nf_feed(fx, &r);
 }
 
-static inline void nf_event(struct nf_record *r, uint64_t ticket, Huiyin__TicketEventKind kind, Huiyin__TicketState state, uint32_t round)
+static inline void nf_event(
+	struct nf_record *r, uint64_t ticket, Huiyin__TicketEventKind kind, Huiyin__TicketState state, uint32_t round)
 {
 	r->ticket = nf_ticket(ticket);
 	r->cause = r->id;
@@ -180,7 +182,8 @@ static inline void nf_event(struct nf_record *r, uint64_t ticket, Huiyin__Ticket
 static inline void nf_join(struct fx *fx, uint64_t ticket, uint32_t round, const struct nf_voice *v)
 {
 	struct nf_record r = { 0 };
-	assert_int_equal(nf_say(fx, v, v->reply ? HUIYIN__DECISION__DECISION_REPLY : HUIYIN__DECISION__DECISION_TICKET), HY_OK);
+	assert_int_equal(
+		nf_say(fx, v, v->reply ? HUIYIN__DECISION__DECISION_REPLY : HUIYIN__DECISION__DECISION_TICKET), HY_OK);
 	nf_speak(&r, v);
 	nf_event(&r, ticket, EVENT(JOINED), round > 1 ? STATE(REOPENED) : STATE(NEW), round);
 	if (v->who) {
@@ -192,8 +195,8 @@ static inline void nf_join(struct fx *fx, uint64_t ticket, uint32_t round, const
 	assert_int_equal(nf_feed(fx, &r), HY_OK);
 }
 
-static inline void nf_happens(struct fx *fx, uint64_t ticket, Huiyin__TicketEventKind kind, Huiyin__TicketState state, uint32_t round,
-	uint64_t who, const char *zh, const char *en)
+static inline void nf_happens(struct fx *fx, uint64_t ticket, Huiyin__TicketEventKind kind, Huiyin__TicketState state,
+	uint32_t round, uint64_t who, const char *zh, const char *en)
 {
 	struct nf_record r = { 0 };
 	nf_event(&r, ticket, kind, state, round);
@@ -219,7 +222,9 @@ static inline struct hy_id nf_notice(uint64_t ticket, uint32_t round, uint64_t w
 {
 	uint8_t person[16];
 	nf_person(who, person);
-	struct notifier_about a = { .kind = kind, .ticket = nf_ticket(ticket), .round = round, .person = hy_bytes(person, 16) };
+	struct notifier_about a = {
+		.kind = kind, .ticket = nf_ticket(ticket), .round = round, .person = hy_bytes(person, 16)
+	};
 	return notifier_notice_id(&a);
 }
 
@@ -237,10 +242,10 @@ static inline size_t nf_files(struct fx *fx)
 	return n;
 }
 
-/* A mail's text with its bodies decoded, as `file` holds it; the caller frees. NULL when there is none. */
+/* A mail as its file holds it; the caller frees. NULL when there is none. */
 static inline char *nf_mail(struct fx *fx, struct hy_id notice)
 {
-	char path[4096], id[HY_ID_TEXT], command[5000];
+	char path[4096], id[HY_ID_TEXT];
 	hy_id_text(notice, id);
 	snprintf(path, sizeof(path), "%s/outbox/%s.eml", fx->dir, id);
 	FILE *f = fopen(path, "r");
@@ -250,7 +255,6 @@ static inline char *nf_mail(struct fx *fx, struct hy_id notice)
 	assert_non_null(text);
 	assert_true(fread(text, 1, 65535, f) > 0);
 	fclose(f);
-	(void)command;
 	return text;
 }
 

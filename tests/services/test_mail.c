@@ -13,7 +13,9 @@ static const struct notifier_sender from = { "回音客服", "care@acme.example"
 
 static struct notifier_mail plain_mail(void)
 {
-	struct notifier_mail m = { .from = &from, .to = "li@example.com", .language = "zh", .date_ms = INT64_C(1767225600000) };
+	struct notifier_mail m = {
+		.from = &from, .to = "li@example.com", .language = "zh", .date_ms = INT64_C(1767225600000)
+	};
 	memset(m.notice.b, 0x11, 16);
 	memset(m.thread.b, 0x22, 16);
 	m.to_name = HY_LIT("李雷");
@@ -135,7 +137,8 @@ static void line_breaks_in_a_name_or_subject_add_no_header(void **state)
 	assert_string_equal(got, expected);
 	check_bytes(&b);
 	GMimeMessage *p = parsed(&b);
-	assert_null(g_mime_message_get_bcc(p) && internet_address_list_length(g_mime_message_get_bcc(p)) ? "bcc" : NULL);
+	assert_null(
+		g_mime_message_get_bcc(p) && internet_address_list_length(g_mime_message_get_bcc(p)) ? "bcc" : NULL);
 	assert_int_equal(internet_address_list_length(g_mime_message_get_to(p)), 1);
 	assert_string_equal(g_mime_message_get_subject(p), "李雷 Bcc: victim@example.com <script> X-Evil: 1");
 	g_object_unref(p);
@@ -189,8 +192,9 @@ static void a_long_subject_is_never_cut_inside_a_character(void **state)
 static void a_lone_dot_and_control_characters_in_a_body_do_no_harm(void **state)
 {
 	(void)state;
-	static const char text[] = "one\n.\n..\n.dot\r\nFrom here\rbare\0nul \x1b[31m\nvery = long "
-				   "0123456789012345678901234567890123456789012345678901234567890123456789.0123456789 \n.\r\n.";
+	static const char text[] =
+		"one\n.\n..\n.dot\r\nFrom here\rbare\0nul \x1b[31m\nvery = long "
+		"0123456789012345678901234567890123456789012345678901234567890123456789.0123456789 \n.\r\n.";
 	struct hy_buffer b = { 0 };
 	struct notifier_mail m = plain_mail();
 	m.text = hy_bytes(text, sizeof(text) - 1);
@@ -200,8 +204,9 @@ static void a_lone_dot_and_control_characters_in_a_body_do_no_harm(void **state)
 	assert_null(strstr(message, "\r\nFrom "));
 	GMimeMessage *p = parsed(&b);
 	char *got = alternative(p, 0);
-	assert_string_equal(got, "one\r\n.\r\n..\r\n.dot\r\nFrom here\r\nbarenul [31m\r\nvery = long "
-				 "0123456789012345678901234567890123456789012345678901234567890123456789.0123456789 \r\n.\r\n.\r\n");
+	assert_string_equal(got,
+		"one\r\n.\r\n..\r\n.dot\r\nFrom here\r\nbarenul [31m\r\nvery = long "
+		"0123456789012345678901234567890123456789012345678901234567890123456789.0123456789 \r\n.\r\n.\r\n");
 	free(got);
 	g_object_unref(p);
 	hy_buffer_free(&b);
@@ -210,10 +215,12 @@ static void a_lone_dot_and_control_characters_in_a_body_do_no_harm(void **state)
 static void addresses_that_could_be_commands_are_refused(void **state)
 {
 	(void)state;
-	static const char *const good[] = { "a@b.co", "li.lei+tag@mail.example.com", "o'brien@x-y.example", "user@localhost", NULL };
-	static const char *const bad[] = { "", "@b.co", "a@", "a", "a@b@c.co", "a b@c.co", "a@b..co", "a@-b.co", "a@b-.co", ".a@b.co",
-		"a.@b.co", "a..b@c.co", "a@b.co\r\nRCPT TO:<x@y>", "a>@b.co", "<a@b.co>", "a,b@c.co", "\"a\"@b.co", "a@b.co;c", "a\\b@c.co",
-		"李雷@例子.中国", "a(c)@b.co", "a@[127.0.0.1]", "a:b@c.co", "a\x7f@b.co", NULL };
+	static const char *const good[] = { "a@b.co", "li.lei+tag@mail.example.com", "o'brien@x-y.example",
+		"user@localhost", NULL };
+	static const char *const bad[] = { "", "@b.co", "a@", "a", "a@b@c.co", "a b@c.co", "a@b..co", "a@-b.co",
+		"a@b-.co", ".a@b.co", "a.@b.co", "a..b@c.co", "a@b.co\r\nRCPT TO:<x@y>", "a>@b.co", "<a@b.co>",
+		"a,b@c.co", "\"a\"@b.co", "a@b.co;c", "a\\b@c.co", "李雷@例子.中国", "a(c)@b.co", "a@[127.0.0.1]",
+		"a:b@c.co", "a\x7f@b.co", NULL };
 	struct hy_buffer b = { 0 };
 	struct notifier_mail m = plain_mail();
 	for (size_t i = 0; good[i]; i++)
@@ -273,7 +280,8 @@ static void every_notice_has_its_words_in_both_languages(void **state)
 	struct notifier_templates *t = open_own();
 	struct notifier_rendered r = { 0 };
 	struct hy_fault f = { 0 };
-	struct notifier_words w = { "Lin", "好用，但是慢", "已经换了物流。\n两天内到。", "T-12", "https://x.example/r/TOKEN", "Acme" };
+	struct notifier_words w = { "Lin", "好用，但是慢", "已经换了物流。\n两天内到。", "T-12",
+		"https://x.example/r/TOKEN", "Acme" };
 	for (unsigned kind = 1; kind < NOTIFIER_KINDS; kind++)
 		for (int l = 0; l < 2; l++) {
 			assert_int_equal(notifier_templates_render(t, l ? "en" : "zh", kind, &w, &r, &f), HY_OK);
@@ -299,8 +307,8 @@ static void what_customers_and_staff_wrote_is_text_in_html(void **state)
 	struct notifier_templates *t = open_own();
 	struct notifier_rendered r = { 0 };
 	struct hy_fault f = { 0 };
-	struct notifier_words w = { "<b>\"Lin\"</b>", "<script>alert(1)</script>", "{{name}} & <img src=x onerror=1>", "T-1",
-		"https://x.example/r/T", "A&B" };
+	struct notifier_words w = { "<b>\"Lin\"</b>", "<script>alert(1)</script>", "{{name}} & <img src=x onerror=1>",
+		"T-1", "https://x.example/r/T", "A&B" };
 	assert_int_equal(notifier_templates_render(t, "en", 2, &w, &r, &f), HY_OK);
 	const char *html = hy_buffer_string(&r.html), *text = hy_buffer_string(&r.text);
 	assert_null(strstr(html, "<script>"));

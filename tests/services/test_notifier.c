@@ -134,7 +134,8 @@ static void people_without_a_way_to_reach_them_have_their_reason(void **state)
 	nf_join(fx, 7, 1, &(struct nf_voice){ .who = 0, .feedback = 11 });
 	nf_join(fx, 7, 1, &(struct nf_voice){ .who = 0, .feedback = 12 });
 	nf_join(fx, 7, 1, &(struct nf_voice){ .who = 4, .feedback = 13, .name = "无名" });
-	nf_join(fx, 7, 1, &(struct nf_voice){ .who = 5, .feedback = 14, .email = "x@y.example\r\nRCPT TO:<z@y.example>" });
+	nf_join(fx, 7, 1,
+		&(struct nf_voice){ .who = 5, .feedback = 14, .email = "x@y.example\r\nRCPT TO:<z@y.example>" });
 	nf_resolve(fx, 7, 1, "好了", NULL);
 	fx_wait(fx, 1);
 	assert_int_equal(nf_outcomes(fx, OUTCOME(ANONYMOUS)), 2);
@@ -156,10 +157,13 @@ static void people_without_a_way_to_reach_them_have_their_reason(void **state)
 static void praise_is_thanked_once(void **state)
 {
 	struct fx *fx = *state;
-	struct nf_voice kind = { 1, 1, "li@example.com", "李雷", "zh-CN", "很好用！买药点 http://evil.example", "zh", false };
+	struct nf_voice kind = { 1, 1, "li@example.com", "李雷", "zh-CN", "很好用！买药点 http://evil.example", "zh",
+		false };
 	assert_int_equal(nf_say(fx, &kind, HUIYIN__DECISION__DECISION_THANKS), HY_OK);
 	assert_int_equal(nf_say(fx, &kind, HUIYIN__DECISION__DECISION_THANKS), HY_OK);
-	assert_int_equal(nf_say(fx, &(struct nf_voice){ .feedback = 2, .text = "great" }, HUIYIN__DECISION__DECISION_THANKS), HY_OK);
+	assert_int_equal(
+		nf_say(fx, &(struct nf_voice){ .feedback = 2, .text = "great" }, HUIYIN__DECISION__DECISION_THANKS),
+		HY_OK);
 	fx_wait(fx, 1);
 	assert_int_equal(nf_outcomes(fx, 0), 2);
 	assert_int_equal(nf_outcomes(fx, OUTCOME(TOLD)), 1);
@@ -259,7 +263,8 @@ static void thousands_are_told_in_chunks_and_a_restart_loses_nobody(void **state
 	for (uint64_t i = 0; i < PEOPLE; i++) {
 		char email[40];
 		snprintf(email, sizeof(email), "p%d@example.com", (int)i);
-		nf_join(fx, 7, 1, &(struct nf_voice){ .who = i % 3 ? 100 + i : 0, .feedback = 100 + i, .email = email });
+		nf_join(fx, 7, 1,
+			&(struct nf_voice){ .who = i % 3 ? 100 + i : 0, .feedback = 100 + i, .email = email });
 	}
 	nf_resolve(fx, 7, 1, "好了", NULL);
 	size_t chunks = 0, last = 0;
