@@ -1,4 +1,5 @@
-# The libraries of Debian 12 that the modules stand on; each is linked only to the module that may reach it.
+# The libraries of Debian 12 that the modules stand on; each is linked only to the module that may reach it. Their packages
+# are listed in deploy/packages.
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(ZMQ REQUIRED IMPORTED_TARGET libzmq)
 pkg_check_modules(PROTOBUF_C REQUIRED IMPORTED_TARGET libprotobuf-c)

@@ -1,0 +1,12 @@
+# cmake --install build/release --prefix /usr: programs, what stands beside them, and what systemd reads.
+include(GNUInstallDirs)
+foreach(program huiyin huiyin-collector huiyin-classifier huiyin-router huiyin-notifier)
+  if(TARGET ${program})
+    install(TARGETS ${program} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  endif()
+endforeach()
+install(DIRECTORY ${CMAKE_BINARY_DIR}/share/huiyin DESTINATION share)
+install(DIRECTORY deploy/systemd/ DESTINATION lib/systemd/system
+  FILES_MATCHING PATTERN *.service PATTERN *.target PATTERN *.conf)
+install(FILES deploy/systemd/huiyin.sysusers DESTINATION lib/sysusers.d RENAME huiyin.conf)
+install(FILES deploy/systemd/huiyin.tmpfiles DESTINATION lib/tmpfiles.d RENAME huiyin.conf)
