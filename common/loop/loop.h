@@ -39,7 +39,8 @@ struct hy_socket_options {
 };
 
 /* Sets every option of reliability.md rule 13 (LINGER 0, heartbeats 1 s / 3 s, MAXMSGSIZE, MANDATORY, HANDOVER, IMMEDIATE ...).
- * A HY_DOOR on ipc:// makes the socket file with mode 0600 and replaces a dead one. Fault: "the address is taken", ... */
+ * A HY_DOOR on ipc:// makes the socket file with mode 0600 and replaces a dead one; where its directory is setgid, so that
+ * daemons with users of their own share its group, the mode is 0660. Fault: "the address is taken", ... */
 int hy_socket_open(struct hy_socket **out, const struct hy_socket_options *o, struct hy_fault *f);
 void hy_socket_close(struct hy_socket **s);
 

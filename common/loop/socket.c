@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -167,6 +168,16 @@ static int bind_patiently(void *zmq, const char *endpoint)
 	return rc;
 }
 
+/* Daemons that run as users of their own share a group, and `run/` gives it to what is made there. */
+static bool hands_its_group_on(const char *path)
+{
+	char dir[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	struct stat st;
+	const char *slash = strrchr(path, '/');
+	snprintf(dir, sizeof(dir), "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
+	return stat(dir, &st) == 0 && (st.st_mode & S_ISGID);
+}
+
 static int bind_door(struct hy_socket *s, const char *endpoint, const char *path, struct hy_fault *f)
 {
 	int err = path ? make_way(path, f) : HY_OK;
@@ -181,7 +192,7 @@ static int bind_door(struct hy_socket *s, const char *endpoint, const char *path
 	if (!path)
 		return HY_OK;
 	s->path = strdup(path);
-	if (!s->path || chmod(path, 0600) < 0)
+	if (!s->path || chmod(path, hands_its_group_on(path) ? 0660 : 0600) < 0)
 		return hy_fail(f, hy_err_from_errno(errno), "can't set the mode of %s: %s", path, strerror(errno));
 	return HY_OK;
 }

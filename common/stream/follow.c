@@ -225,6 +225,21 @@ static void on_nothing_new(struct hy_follow *f, const struct hy_batch *b)
 	f->pull_due = true;
 }
 
+static bool given_up(const struct hy_record *r)
+{
+	return r->err == HY_DAMAGED && r->check == 0;
+}
+
+/* Records that fsck gave up have lost their checks, so the chain breaks behind them: only the next Batch tells where it
+ * goes on. Returns how many records to take of this one. */
+static uint32_t up_to_a_break(const struct hy_record *r, uint32_t count)
+{
+	for (uint32_t i = 0; i + 1 < count; i++)
+		if (given_up(&r[i]) && !given_up(&r[i + 1]))
+			return i + 1;
+	return count;
+}
+
 static bool records_sound(const struct hy_record *r, uint32_t count)
 {
 	for (uint32_t i = 0; i < count; i++)
@@ -233,7 +248,7 @@ static bool records_sound(const struct hy_record *r, uint32_t count)
 	return true;
 }
 
-static void hold(struct hy_follow *f, struct held *h, const struct hy_batch *b)
+static void hold(struct hy_follow *f, struct held *h)
 {
 	if (f->last)
 		f->last->next = h;
@@ -242,10 +257,11 @@ static void hold(struct hy_follow *f, struct held *h, const struct hy_batch *b)
 	f->last = h;
 	f->memory += h->memory;
 	f->waiting += h->count;
-	f->waiting_bytes += b->record_bytes;
 	h->chain_before = f->received.chain;
-	for (uint32_t i = 0; i < h->count; i++)
+	for (uint32_t i = 0; i < h->count; i++) {
+		f->waiting_bytes += h->records[i].bytes.size;
 		f->received.chain = hy_chain_next(f->received.chain, h->records[i].check);
+	}
 	f->received.seq += h->count;
 	f->unpulled += h->memory;
 	f->pull_due = true;
@@ -298,7 +314,10 @@ static void on_records(struct hy_follow *f, struct hy_bytes raw, const struct hy
 		drop_and_ask_again(f);
 		return;
 	}
-	hold(f, h, b);
+	h->count = up_to_a_break(h->records, b->count);
+	hold(f, h);
+	if (h->count < b->count)
+		f->hello_due = true; /* for the rest */
 }
 
 static void on_batch(struct hy_follow *f, struct hy_bytes raw, const struct hy_batch *b)

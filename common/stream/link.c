@@ -290,7 +290,6 @@ static bool batch_field(const struct hy_wire_item *item, struct hy_batch *b, str
 	case 9:
 		if (item->wire_type != 2 || item->bytes.size > HY_WIRE_ENVELOPE_MAX)
 			return false;
-		b->record_bytes += item->bytes.size;
 		return ++n->records <= HY_WIRE_REPEATED_MAX;
 	case 10:
 		return item->wire_type == 2;

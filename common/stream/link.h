@@ -39,7 +39,6 @@ struct hy_batch {
 	struct hy_log_id log_id;
 	uint64_t epoch, first, head, oldest, chain;
 	uint32_t count;
-	size_t record_bytes; /* of the records, without their framing */
 	struct hy_bytes body; /* the message as it came: hy_batch_records() walks it */
 };
 

@@ -108,23 +108,35 @@ static size_t on_their_way(const struct hy_served *one)
 	return bytes;
 }
 
+/* Whether what follows `mark` can be had here; if not, *r says why. */
+static bool place_is_here(uint64_t mark, const struct hy_stream_state *st, struct hy_refuse *r)
+{
+	if (mark > st->head) {
+		r->reason = HUIYIN__REFUSE_REASON__AHEAD;
+		snprintf(r->text, sizeof(r->text),
+			"the mark is %" PRIu64 ", the log ends at %" PRIu64
+			": the writer lost records or was restored; restore the reader from the same backup",
+			mark, st->head);
+		return false;
+	}
+	if (mark + 1 < st->oldest) {
+		r->reason = HUIYIN__REFUSE_REASON__TRIMMED;
+		snprintf(r->text, sizeof(r->text),
+			"the mark is %" PRIu64 ", the oldest record still here is %" PRIu64
+			": begin anew from the oldest, or restore the reader from a newer backup",
+			mark, st->oldest);
+		return false;
+	}
+	return true;
+}
+
+/* The log has nothing at `after`. When a trim just shows before it is settled, the next Pull finds it settled. */
 static void refuse_place(struct hy_serve *s, struct hy_served *one, uint64_t after)
 {
 	struct hy_stream_state st = hy_stream_state(one->stream);
 	struct hy_refuse r = because(one->row.stream, one->row.epoch, HUIYIN__REFUSE_REASON__TRIMMED);
-	if (after > st.head) {
-		r.reason = HUIYIN__REFUSE_REASON__AHEAD;
-		snprintf(r.text, sizeof(r.text),
-			"the mark is %" PRIu64 ", the log ends at %" PRIu64
-			": the writer was restored from an older copy; restore the reader of the same day too",
-			after, st.head);
-	} else {
-		snprintf(r.text, sizeof(r.text),
-			"the mark is %" PRIu64 ", the oldest record still here is %" PRIu64
-			": begin anew from the oldest, or restore the writer's store from before",
-			after, st.oldest);
-	}
-	refuse_reader(s, one, &r);
+	if (!place_is_here(after, &st, &r))
+		refuse_reader(s, one, &r);
 }
 
 /* A block whose head is bad stops the stream for those who come to it; said once each time it is met anew. */
@@ -137,6 +149,28 @@ static void tell_damage(struct hy_served *one, uint64_t seq, int err)
 		one->row.stream, seq, hy_err_name(err));
 }
 
+/* h(seq - 1) as the block that holds `seq` tells it: where fsck gave up what lay before, that is where the chain goes on.
+ * 0 when it can't be told. */
+static uint64_t chain_before(const struct hy_served *one, struct hy_txn *t, uint64_t seq)
+{
+	char table[HY_LINK_NAME + 4];
+	struct hy_key key = { .size = 0 };
+	struct hy_block b;
+	snprintf(table, sizeof(table), "log.%s", one->row.stream);
+	hy_key_u64(&key, seq);
+	struct hy_cursor c = hy_cursor_open(t, table, hy_bytes(NULL, 0));
+	hy_cursor_seek(&c, hy_key_view(&key));
+	if (!hy_cursor_on(&c))
+		c = hy_cursor_last(t, table, hy_bytes(NULL, 0));
+	else if (hy_be_get64(c.key.data) != seq)
+		hy_cursor_prev(&c);
+	uint64_t chain = 0;
+	if (hy_cursor_on(&c) && hy_block_open(c.value, hy_be_get64(c.key.data), &b) == HY_OK && seq < b.first + b.count)
+		chain = hy_block_chain(&b, seq - 1);
+	hy_cursor_close(&c);
+	return chain;
+}
+
 /* Sends one Batch: true when there may be more to send. */
 static bool send_batch(struct hy_serve *s, struct hy_served *one, size_t credit)
 {
@@ -146,8 +180,8 @@ static bool send_batch(struct hy_serve *s, struct hy_served *one, size_t credit)
 	hy_link_batch_begin(&frame);
 	struct hy_txn *t = hy_txn_begin(s->o.db, HY_READ);
 	int err = hy_stream_copy(one->stream, t, one->sent, credit, &frame, &copied);
-	if (err == HY_OK && copied.count > 0 && hy_stream_chain(one->stream, t, copied.first - 1, &chain) != HY_OK)
-		chain = 0;
+	if (err == HY_OK && copied.count > 0)
+		chain = chain_before(one, t, copied.first);
 	hy_txn_abort(&t);
 	if (err != HY_OK || copied.count == 0) {
 		hy_buffer_free(&frame);
@@ -229,7 +263,7 @@ static bool same_log(const struct hy_serve *s, struct hy_stream *stream, const s
 	return err != HY_OK || chain == h->chain;
 }
 
-static bool place_is_here(
+static bool mark_is_good(
 	const struct hy_serve *s, struct hy_stream *stream, const struct hy_hello *h, struct hy_refuse *r)
 {
 	struct hy_stream_state st = hy_stream_state(stream);
@@ -244,23 +278,7 @@ static bool place_is_here(
 			h->mark);
 		return false;
 	}
-	if (h->mark > st.head) {
-		r->reason = HUIYIN__REFUSE_REASON__AHEAD;
-		snprintf(r->text, sizeof(r->text),
-			"the mark is %" PRIu64 ", the log ends at %" PRIu64
-			": the writer lost records or was restored; restore the reader from the same backup",
-			h->mark, st.head);
-		return false;
-	}
-	if (h->mark + 1 < st.oldest) {
-		r->reason = HUIYIN__REFUSE_REASON__TRIMMED;
-		snprintf(r->text, sizeof(r->text),
-			"the mark is %" PRIu64 ", the oldest record still here is %" PRIu64
-			": begin anew from the oldest, or restore the reader from a newer backup",
-			h->mark, st.oldest);
-		return false;
-	}
-	return true;
+	return place_is_here(h->mark, &st, r);
 }
 
 static bool acceptable(struct hy_serve *s, const struct hy_hello *h, struct hy_stream *stream,
@@ -290,7 +308,7 @@ static bool acceptable(struct hy_serve *s, const struct hy_hello *h, struct hy_s
 			h->peer, known->row.epoch, h->epoch);
 		return false;
 	}
-	return place_is_here(s, stream, h, r);
+	return mark_is_good(s, stream, h, r);
 }
 
 /* The connection of an older start learns why it is heard no more. */

@@ -125,13 +125,19 @@ static void a_caller_in_a_loop_hears_answers_and_empty_messages(void **state)
 	assert_string_equal(fx->heard[1], "owned");
 }
 
-static void the_door_on_ipc_is_for_its_owner_alone(void **state)
+static void the_door_on_ipc_is_for_its_owner_or_for_the_group_of_its_directory(void **state)
 {
 	struct fx *fx = *state;
 	open_door(fx);
 	struct stat st;
 	assert_int_equal(stat(fx->endpoint + 6, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0600);
+	hy_loop_unwatch_socket(fx->loop, fx->door);
+	hy_socket_close(&fx->door);
+	assert_int_equal(chmod(fx->dir, 02770), 0); /* a group shares the directory */
+	open_door(fx);
+	assert_int_equal(stat(fx->endpoint + 6, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0660);
 }
 
 static void a_door_that_is_listened_at_is_not_taken_over(void **state)
@@ -488,7 +494,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_message_reaches_the_door_and_its_answer_comes_back),
 		T(a_caller_in_a_loop_hears_answers_and_empty_messages),
-		T(the_door_on_ipc_is_for_its_owner_alone),
+		T(the_door_on_ipc_is_for_its_owner_or_for_the_group_of_its_directory),
 		T(a_door_that_is_listened_at_is_not_taken_over),
 		T(the_socket_file_of_a_dead_process_is_replaced),
 		T(a_door_that_was_closed_can_be_opened_again_at_once),

@@ -229,6 +229,49 @@ static void a_block_with_a_bad_head_stops_the_stream_there_and_says_so_once(void
 	assert_null(strstr(strstr(e->log, "stream.damaged") + 1, "stream.damaged"));
 }
 
+/* fsck could not mend the block 101..200: markers with checks of nothing, and the chain behind goes on as it was. */
+static void give_up_a_block(struct ends *e)
+{
+	static struct hy_block_maker m;
+	uint8_t row[4096];
+	uint64_t chain;
+	struct hy_key key = { .size = 0 };
+	hy_key_u64(&key, 101);
+	struct hy_txn *t = hy_txn_begin(e->writer_db, HY_WRITE);
+	assert_int_equal(hy_stream_chain(e->stream, t, 100, &chain), HY_OK);
+	hy_block_begin(&m, 101, chain);
+	for (int i = 0; i < 100; i++) {
+		m.wire[m.wire_size++] = 9 << 3 | 2;
+		m.wire[m.wire_size++] = 0;
+		m.lengths[m.count] = HY_BLOCK_LOST;
+		m.checks[m.count++] = 0;
+		m.chain = hy_chain_next(m.chain, 0);
+	}
+	hy_block_write(&m, row);
+	assert_int_equal(hy_txn_put(t, "log.feedback", hy_key_view(&key), hy_bytes(row, hy_block_size(&m))), HY_OK);
+	assert_int_equal(hy_txn_commit(&t), HY_OK);
+}
+
+static void a_reader_crosses_what_fsck_gave_up_wherever_it_starts_again(void **state)
+{
+	struct ends *e = *state;
+	ends_reader_close(e);
+	for (int i = 0; i < 4; i++)
+		ends_append(e, 100);
+	give_up_a_block(e);
+	ends_reader_open(e);
+	for (e->take_most = 7; e->took < e->appended;) {
+		ENDS_TURN_UNTIL(e, hy_follow_waiting(e->follow, NULL) > 0);
+		ends_take(e, true);
+		ends_reader_close(e);
+		ends_reader_open(e);
+	}
+	assert_int_equal(e->damaged, 100);
+	e->take_most = 0;
+	ends_agree(e);
+	assert_non_null(strstr(e->log, "link.chain"));
+}
+
 /* ---- slow readers ---- */
 
 static void a_reader_that_takes_nothing_holds_three_batches_and_no_more(void **state)
@@ -550,6 +593,7 @@ int main(void)
 		T(a_reader_begins_now_and_keeps_that_place_before_the_first_record),
 		T(a_record_erased_or_damaged_is_a_marker_and_the_chain_goes_on),
 		T(a_block_with_a_bad_head_stops_the_stream_there_and_says_so_once),
+		T(a_reader_crosses_what_fsck_gave_up_wherever_it_starts_again),
 		T(a_reader_that_takes_nothing_holds_three_batches_and_no_more),
 		T(many_small_commits_fill_the_window_without_a_pull_between),
 		T(a_record_larger_than_the_credit_left_still_moves),

@@ -199,10 +199,14 @@ static void refusals_name_the_reason_and_the_remedy(void **state)
 	say_hello(&a);
 	expect_refusal(&a, HUIYIN__REFUSE_REASON__UNKNOWN, "no stream gossip");
 	a.hello = good;
-	hello_with_mark(&a, 501);
-	expect_refusal(&a, HUIYIN__REFUSE_REASON__AHEAD, "restore");
-	hello_with_mark(&a, 199);
-	expect_refusal(&a, HUIYIN__REFUSE_REASON__TRIMMED, "begin anew");
+	for (int i = 0; i < 2; i++) {
+		a.hello.chain = i ? 0x77 : 0; /* of a place that is not here: nothing to compare it with */
+		hello_with_mark(&a, 501);
+		expect_refusal(&a, HUIYIN__REFUSE_REASON__AHEAD, "restore");
+		hello_with_mark(&a, 199);
+		expect_refusal(&a, HUIYIN__REFUSE_REASON__TRIMMED, "begin anew");
+	}
+	a.hello.chain = 0;
 	hello_with_mark(&a, 200);
 	expect_welcome(&a, 201);
 	a.hello.log_id.b[3] ^= 1;
