@@ -17,7 +17,6 @@ int merge_begin(struct hy_step *s, struct ticket *from, struct ticket *into, str
 	move.actor = (char *)(uintptr_t)actor;
 	ticket_put(s->txn, from);
 	ticket_put(s->txn, into);
-	ticket_redirect(s->txn, from, into);
 	row_put(s->txn, "moving", hy_key_view(&due), &move.base);
 	err = hy_txn_err(s->txn);
 	return err ? err

@@ -122,7 +122,7 @@ static int take_ticket(struct hy_step *s, struct router *r, const struct ruling 
 	const char *urgency = urgency_said(s, ruling);
 	struct ticket *k = &c.ticket;
 	bool opened = false;
-	int err = cl ? ticket_of_theme(s->txn, s->arena, s->in->project, HY_PB(cl->theme), k) : HY_NOT_FOUND;
+	int err = cl ? ticket_of_theme(s->txn, s->arena, r->themes, s->in->project, HY_PB(cl->theme), k) : HY_NOT_FOUND;
 	if (err == HY_OK && ticket_can(k, TICKET_JOIN)) {
 		raise_urgency(s, r, k, urgency);
 	} else if (err == HY_OK || err == HY_NOT_FOUND) {
@@ -132,6 +132,8 @@ static int take_ticket(struct hy_step *s, struct router *r, const struct ruling 
 			return HY_CONFIG;
 		err = ticket_open(s, d, urgency, err == HY_OK ? k->id : follows, k);
 		opened = true;
+		if (err == HY_OK && k->row->theme.len)
+			themes_put(r->themes, k->row->project, HY_PB(k->row->theme), k->id);
 	}
 	if (err)
 		return err;
@@ -470,6 +472,8 @@ static int open_store(struct hy_daemon *d, void *self, struct hy_fault *f)
 	if (hy_cursor_on(&last))
 		r->last_feedback = hy_id_from(last.key);
 	hy_cursor_close(&last);
+	r->themes = themes_new(THEMES_MAX);
+	themes_load(r->themes, t);
 	keep_begin(t);
 	int err = hy_txn_commit(&t);
 	return err ? hy_fail(f, err, "the router's store: %s", hy_err_text(err)) : HY_OK;
@@ -490,6 +494,7 @@ static void close_router(struct hy_daemon *d, void *self)
 	(void)d;
 	struct router *r = self;
 	rules_free(&r->rules);
+	themes_free(&r->themes);
 	hy_arena_free(&r->scratch);
 }
 

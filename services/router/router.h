@@ -2,6 +2,7 @@
  *
  *     router.c    the tables, and the handlers: decide, reply, deliveries, due times
  *     rules       departments and rules of huiyin.yaml          ticket    states, rows and events of a ticket
+ *     themes      which ticket an issue has
  *     people      the links: who waits, who was told, who said what
  *     commands    what staff and programs ask for               merge     moving people from ticket to ticket
  *     audit       what became of every feedback                 keep      old rows leave, their counts stay
@@ -16,6 +17,7 @@
 
 struct router {
 	struct rules *rules;
+	struct themes *themes;
 	struct hy_arena *scratch; /* for walks over many rows: reset at each */
 	struct hy_id last_feedback; /* the newest id ever entered: a greater one is new without a look */
 };

@@ -181,21 +181,27 @@ static struct hy_key project_key(uint32_t project)
 	return k;
 }
 
-static struct hy_key theme_key(uint32_t project, struct hy_bytes theme)
+static int ticket_with_theme(struct hy_txn *t, struct hy_arena *a, struct hy_id id, uint32_t project,
+	struct hy_bytes theme, struct ticket *out)
 {
-	struct hy_key k = project_key(project);
-	hy_key_bytes(&k, theme.data, theme.size);
-	return k;
+	if (hy_id_is_zero(id))
+		return HY_NOT_FOUND;
+	int err = ticket_get(t, a, id, out);
+	if (err == HY_OK && (out->row->project != project || !hy_bytes_equal(HY_PB(out->row->theme), theme)))
+		return HY_NOT_FOUND; /* two issues of one hash */
+	return err;
 }
 
-int ticket_of_theme(struct hy_txn *t, struct hy_arena *a, uint32_t project, struct hy_bytes theme, struct ticket *out)
+int ticket_of_theme(struct hy_txn *t, struct hy_arena *a, struct themes *themes, uint32_t project,
+	struct hy_bytes theme, struct ticket *out)
 {
-	struct hy_key key = theme_key(project, theme);
-	struct hy_bytes id;
-	if (theme.size == 0)
+	struct hy_id newest, before;
+	if (theme.size == 0 || !themes_find(themes, project, theme, &newest, &before))
 		return HY_NOT_FOUND;
-	int err = hy_txn_get(t, "theme", hy_key_view(&key), &id);
-	return err ? err : ticket_get_final(t, a, hy_id_from(id), out);
+	int err = ticket_with_theme(t, a, newest, project, theme, out);
+	if (err == HY_NOT_FOUND) /* it left, or the step that opened it was undone */
+		err = ticket_with_theme(t, a, before, project, theme, out);
+	return err || out->row->into.len == 0 ? err : ticket_get_final(t, a, HY_ID_FROM_PB(out->row->into), out);
 }
 
 int ticket_of_number(struct hy_txn *t, uint32_t project, uint64_t number, struct hy_id *out)
@@ -212,7 +218,7 @@ int ticket_of_number(struct hy_txn *t, uint32_t project, uint64_t number, struct
 /* Gives it the project's next number, and the ways that lead to it. */
 static int enter(struct hy_step *s, struct ticket *k)
 {
-	struct hy_key counter = { 0 }, number = project_key(k->row->project), theme;
+	struct hy_key counter = { 0 }, number = project_key(k->row->project);
 	int64_t n = 0;
 	hy_key_bytes(&counter, "number/", 7);
 	hy_key_u64(&counter, k->row->project);
@@ -220,37 +226,17 @@ static int enter(struct hy_step *s, struct ticket *k)
 	k->row->number = (uint64_t)n;
 	hy_key_u64(&number, (uint64_t)n);
 	hy_txn_put(s->txn, "number", hy_key_view(&number), hy_id_bytes(&k->id));
-	if (k->row->theme.len) {
-		theme = theme_key(k->row->project, HY_PB(k->row->theme));
-		hy_txn_put(s->txn, "theme", hy_key_view(&theme), hy_id_bytes(&k->id));
-	}
+	themes_keep(s->txn, k->row->project, HY_PB(k->row->theme), k->id);
 	return hy_txn_err(s->txn);
-}
-
-static bool theme_leads_to(struct hy_txn *t, const struct ticket *k, struct hy_key *key)
-{
-	struct hy_bytes id;
-	*key = theme_key(k->row->project, HY_PB(k->row->theme));
-	return k->row->theme.len && hy_txn_get(t, "theme", hy_key_view(key), &id) == HY_OK &&
-	       hy_bytes_equal(id, hy_id_bytes(&k->id));
 }
 
 void ticket_forget(struct hy_txn *t, const struct ticket *k)
 {
-	struct hy_key key;
-	if (theme_leads_to(t, k, &key))
-		hy_txn_del(t, "theme", hy_key_view(&key));
-	key = project_key(k->row->project);
+	struct hy_key key = project_key(k->row->project);
 	hy_key_u64(&key, k->row->number);
 	hy_txn_del(t, "number", hy_key_view(&key));
+	themes_drop(t, k->id);
 	hy_txn_del(t, "ticket", hy_id_bytes(&k->id));
-}
-
-void ticket_redirect(struct hy_txn *t, const struct ticket *from, const struct ticket *into)
-{
-	struct hy_key key;
-	if (theme_leads_to(t, from, &key))
-		hy_txn_put(t, "theme", hy_key_view(&key), hy_id_bytes(&into->id));
 }
 
 /* The first words as one line; for a rating without words, the rating. */

@@ -5,14 +5,14 @@
  *     reopened (round + 1), declined, duplicate
  *
  * What each verb does in each state, and the words of a refusal, is one table in ticket.c: ticket_move() is the only way that
- * a state changes. Rows live in "ticket" under the ticket's id; "theme" leads from (project, theme) to the newest ticket of that
- * issue, "number" from (project, n) to T-n, "due" holds due times and the ends of waits, "finished" what has ended, by time. */
+ * a state changes. Rows live in "ticket" under the ticket's id; themes.h leads from an issue to its newest ticket, "number" from (project, n) to T-n, "due" holds due times and the ends of waits, "finished" what has ended, by time. */
 #ifndef ROUTER_TICKET_H
 #define ROUTER_TICKET_H
 
 #include "json/json.h"
 #include "router/rows.h"
 #include "router/rules.h"
+#include "router/themes.h"
 #include "service/service.h"
 
 #define TICKET_SUBJECT_POINTS 80
@@ -59,13 +59,12 @@ int ticket_get(struct hy_txn *t, struct hy_arena *a, struct hy_id id, struct tic
 int ticket_get_final(struct hy_txn *t, struct hy_arena *a, struct hy_id id, struct ticket *out);
 int ticket_put(struct hy_txn *t, const struct ticket *k);
 /* The newest ticket of an issue, after merges. HY_NOT_FOUND. */
-int ticket_of_theme(struct hy_txn *t, struct hy_arena *a, uint32_t project, struct hy_bytes theme, struct ticket *out);
+int ticket_of_theme(struct hy_txn *t, struct hy_arena *a, struct themes *themes, uint32_t project,
+	struct hy_bytes theme, struct ticket *out);
 int ticket_of_number(struct hy_txn *t, uint32_t project, uint64_t number, struct hy_id *out);
 
 /* Takes its row away, and the ways that lead to it. Links and comments are the caller's. */
 void ticket_forget(struct hy_txn *t, const struct ticket *k);
-/* Whoever looks for the issue of `from` now finds `into`. */
-void ticket_redirect(struct hy_txn *t, const struct ticket *from, const struct ticket *into);
 
 /* Makes the row of a new ticket from the feedback that opens it: id, number, labels, due time. The caller adds the person and puts it. */
 int ticket_open(
