@@ -279,7 +279,7 @@ static const struct hy_conf_row conf[] = {
 };
 
 static const char *const tables[] = { "contact", "preference", "gone", "case", "number", "link", "note", "outbox",
-	"queue", "ledger", "by_ticket", "by_person", "walk", "sweep", "tally", NULL };
+	"queue", "receipts", "ledger", "by_ticket", "by_person", "walk", "sweep", "tally", NULL };
 static const struct hy_input inputs[] = { { .stream = "ticket", .writer = "router", .handle = notifier_on_ticket },
 	{ 0 } };
 static const struct hy_timer timers[] = { { "walk", notifier_walk_on }, { "sweep", notifier_sweep_on }, { 0 } };

@@ -60,14 +60,19 @@ static int put_row(struct hy_step *s, struct hy_id id, notice_row *row)
 	return notifier_put(s->txn, "outbox", hy_id_bytes(&id), &row->base);
 }
 
+const char *notifier_outbox_queue(uint32_t kind)
+{
+	return kind == HUIYIN__NOTICE_KIND__NOTICE_RECEIPT ? "receipts" : "queue";
+}
+
 /* Its place in the queue: one at the most. */
 static void queue(struct hy_step *s, struct hy_id id, notice_row *row, int64_t due_ms)
 {
 	struct hy_key old = notifier_due_key(row->due_ms, id), fresh = notifier_due_key(due_ms, id);
 	if (row->due_ms)
-		hy_txn_del(s->txn, "queue", hy_key_view(&old));
+		hy_txn_del(s->txn, notifier_outbox_queue(row->kind), hy_key_view(&old));
 	if (due_ms)
-		hy_txn_put(s->txn, "queue", hy_key_view(&fresh), hy_bytes(NULL, 0));
+		hy_txn_put(s->txn, notifier_outbox_queue(row->kind), hy_key_view(&fresh), hy_bytes(NULL, 0));
 	row->due_ms = due_ms;
 }
 

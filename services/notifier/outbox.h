@@ -53,6 +53,9 @@ int notifier_outbox_hold(struct hy_step *s, struct notifier *n, struct hy_id id,
 int notifier_outbox_settle(struct hy_step *s, struct notifier *n, struct hy_id id, notice_row *row,
 	Huiyin__Outcome outcome, const char *channel, const char *reason);
 
+/* The queue a notice stands in: answers go before receipts, however many of these there are. */
+const char *notifier_outbox_queue(uint32_t kind);
+
 int notifier_outbox_get(struct hy_txn *t, struct hy_arena *a, struct hy_id id, notice_row **out);
 
 /* Counters kept as rows ("made", "held", "told" ...). */

@@ -6,7 +6,7 @@
  *     link                         ticket, who        who waits in which round
  *     note                         ticket, round, kind   what was said to a round
  *     outbox                       notice             what is still owed
- *     queue                        due time, notice   when it is to be tried
+ *     queue, receipts              due time, notice   when it is to be tried
  *     ledger                       notice             what became of it
  *     by_ticket                    ticket, notice     notices, owed and done
  *     by_person                    person, 'n' notice | 't' ticket

@@ -209,45 +209,57 @@ static int prepare(struct notifier *n, struct hy_txn *t, size_t place, int64_t n
 	return HY_OK;
 }
 
-/* Takes up to a batch of what is due; *next_ms is when the next place in the queue comes up (INT64_MAX: none). */
-static int pick(struct notifier *n, int64_t now_ms, int64_t *next_ms)
+/* What one turn has found. */
+struct picked {
+	size_t places[BATCH], count;
+	size_t place; /* the next free one */
+	int64_t next_ms; /* when the next place in a queue comes up; INT64_MAX: none */
+};
+
+static void pick_from(struct notifier_outbox *o, struct hy_txn *t, const char *queue, int64_t now_ms, struct picked *p)
 {
-	struct notifier_outbox *o = n->outbox;
-	size_t places[BATCH], count = 0, place = free_place(o, 0);
-	struct hy_txn *t = hy_txn_begin(hy_daemon_store(n->daemon), HY_READ);
-	*next_ms = INT64_MAX;
-	struct hy_cursor c = hy_cursor_open(t, "queue", hy_bytes(NULL, 0));
+	struct hy_cursor c = hy_cursor_open(t, queue, hy_bytes(NULL, 0));
 	for (; hy_cursor_on(&c); hy_cursor_next(&c)) {
 		if (c.key.size != 8 + sizeof(struct hy_id))
 			continue;
 		int64_t due_ms = (int64_t)hy_be_get64(c.key.data);
 		struct hy_id id = hy_id_from(hy_bytes(c.key.data + 8, sizeof(id.b)));
-		if (due_ms > now_ms) {
-			*next_ms = due_ms;
-			break;
-		}
-		if (on_its_way(o, id))
+		bool later = due_ms > now_ms;
+		if (!later && on_its_way(o, id))
 			continue;
-		if (count == BATCH || place == TRANSFERS) {
-			*next_ms = now_ms;
+		if (later || p->count == BATCH || p->place == TRANSFERS) {
+			int64_t at = later ? due_ms : now_ms;
+			p->next_ms = at < p->next_ms ? at : p->next_ms;
 			break;
 		}
-		struct hy_buffer kept = o->transfers[place].message;
-		o->transfers[place] = (struct notifier_transfer){ .notice = id, .message = kept };
-		o->queued_at[place] = due_ms;
-		o->not_before[place] = 0;
-		places[count++] = place;
-		place = free_place(o, place + 1);
+		struct hy_buffer kept = o->transfers[p->place].message;
+		o->transfers[p->place] = (struct notifier_transfer){ .notice = id, .message = kept };
+		o->transfers[p->place].state = TRANSFER_BEGUN;
+		o->queued_at[p->place] = due_ms;
+		o->not_before[p->place] = 0;
+		p->places[p->count++] = p->place;
+		p->place = free_place(o, p->place + 1);
 	}
 	hy_cursor_close(&c);
+}
+
+/* Takes up to a batch of what is due, answers before receipts. */
+static int pick(struct notifier *n, int64_t now_ms, int64_t *next_ms)
+{
+	struct notifier_outbox *o = n->outbox;
+	struct picked p = { .place = free_place(o, 0), .next_ms = INT64_MAX };
+	struct hy_txn *t = hy_txn_begin(hy_daemon_store(n->daemon), HY_READ);
+	pick_from(o, t, "queue", now_ms, &p);
+	pick_from(o, t, "receipts", now_ms, &p);
 	int err = HY_OK;
-	for (size_t i = 0; i < count && err == HY_OK; i++) {
-		err = prepare(n, t, places[i], now_ms);
+	for (size_t i = 0; i < p.count; i++) {
+		err = err ? err : prepare(n, t, p.places[i], now_ms);
 		if (err)
-			o->transfers[places[i]].state = TRANSFER_FREE;
+			o->transfers[p.places[i]].state = TRANSFER_FREE;
 	}
 	int end = hy_txn_err(t);
 	hy_txn_abort(&t);
+	*next_ms = p.next_ms;
 	return err ? err : end;
 }
 
@@ -383,6 +395,7 @@ static int run_outcomes(struct hy_step *s, struct hy_job *job, void *self)
 		if (tr->gone) {
 			struct hy_key place = notifier_due_key(n->outbox->queued_at[i], tr->notice);
 			hy_txn_del(s->txn, "queue", hy_key_view(&place));
+			hy_txn_del(s->txn, "receipts", hy_key_view(&place));
 			continue;
 		}
 		if (err == HY_OK)

@@ -193,6 +193,26 @@ static void a_receipt_is_sent_where_it_can_be_and_is_no_outcome_elsewhere(void *
 	fx_close(fx);
 }
 
+static void an_answer_does_not_wait_behind_a_crowd_of_receipts(void **state)
+{
+	(void)state;
+	struct fx *fx = nf_open(NULL);
+	for (uint64_t i = 1; i <= 400; i++) {
+		char email[40];
+		snprintf(email, sizeof(email), "p%d@example.com", (int)i);
+		nf_join(fx, 8, 1, &(struct nf_voice){ .who = 100 + i, .feedback = 100 + i, .email = email });
+	}
+	nf_join(fx, 7, 1, &li);
+	nf_resolve(fx, 7, 1, "好了", NULL);
+	fx_wait(fx, 1);
+	assert_int_equal(nf_outcomes(fx, OUTCOME(TOLD)), 402);
+	size_t at = 0;
+	while (fx->outputs[at]->delivery->kind != HUIYIN__NOTICE_KIND__NOTICE_RESOLVED)
+		at++;
+	assert_true(at < 256);
+	fx_close(fx);
+}
+
 static void who_says_no_waits_alone_for_the_next_round(void **state)
 {
 	struct fx *fx = *state;
@@ -474,6 +494,7 @@ int main(void)
 		T(people_without_a_way_to_reach_them_have_their_reason),
 		T(praise_is_thanked_once),
 		cmocka_unit_test(a_receipt_is_sent_where_it_can_be_and_is_no_outcome_elsewhere),
+		cmocka_unit_test(an_answer_does_not_wait_behind_a_crowd_of_receipts),
 		T(who_says_no_waits_alone_for_the_next_round),
 		T(staff_who_reopen_lift_everybody),
 		T(moved_people_keep_their_words_and_late_ones_are_told_at_once),
