@@ -7,7 +7,7 @@
 #define FOLDED "folded/"
 #define FOLDED_CLOSE "folded-close/"
 
-const char *const audit_state_names[] = { "open", "held", "answered", "replies", "no_contact", "unsubscribed",
+const char *const router_audit_state_names[] = { "open", "held", "answered", "replies", "no_contact", "unsubscribed",
 	"refused", "bounced", "gave_up", "capped", "spam", "erased", "anonymous_praise", NULL };
 
 /* ---- one feedback ---- */
@@ -40,8 +40,8 @@ static enum audit_state of_outcome(uint32_t outcome, bool praise)
 	}
 }
 
-/* Her link in the ticket that the feedback went to; when she has moved on with a merge, the one where she is now, and *round is the round in which she
- * came there. HY_NOT_FOUND: no link anywhere. */
+/* Her link in the ticket that the feedback went to; when she has moved on with a merge, the one where she is now,
+ * and *round is the round in which she came there. HY_NOT_FOUND: no link anywhere. */
 static int find_link(struct hy_txn *t, struct hy_arena *a, struct hy_id id, const Huiyin__Router__Feedback *row,
 	struct link *l, uint32_t *round)
 {
@@ -61,7 +61,7 @@ static int find_link(struct hy_txn *t, struct hy_arena *a, struct hy_id id, cons
 	}
 }
 
-int audit_state(struct hy_txn *t, struct hy_arena *a, struct hy_id id, const Huiyin__Router__Feedback *row,
+int router_audit_state(struct hy_txn *t, struct hy_arena *a, struct hy_id id, const Huiyin__Router__Feedback *row,
 	enum audit_state *state, int64_t *close_ms)
 {
 	struct link l;
@@ -115,7 +115,7 @@ static int64_t bucket_middle(size_t bucket)
 	return (int64_t)(((bucket - 64 * shift) << shift) + ((size_t)1 << shift) / 2);
 }
 
-void audit_add(struct audit_sums *sums, enum audit_state state, int64_t close_ms)
+void router_audit_add(struct audit_sums *sums, enum audit_state state, int64_t close_ms)
 {
 	sums->rows++;
 	sums->states[state]++;
@@ -131,14 +131,14 @@ static struct hy_key folded_key(const char *name)
 	return k;
 }
 
-int audit_fold(struct hy_txn *t, const struct audit_sums *sums)
+int router_audit_fold(struct hy_txn *t, const struct audit_sums *sums)
 {
 	struct hy_key k = folded_key("rows");
 	if (sums->rows == 0)
 		return HY_OK;
 	hy_txn_count(t, "count", hy_key_view(&k), sums->rows, NULL);
 	for (int i = 0; i < AUDIT_STATES; i++) {
-		k = folded_key(audit_state_names[i]);
+		k = folded_key(router_audit_state_names[i]);
 		if (sums->states[i])
 			hy_txn_count(t, "count", hy_key_view(&k), sums->states[i], NULL);
 	}
@@ -153,12 +153,12 @@ int audit_fold(struct hy_txn *t, const struct audit_sums *sums)
 	return hy_txn_err(t);
 }
 
-int audit_folded(struct hy_txn *t, struct audit_sums *sums)
+int router_audit_folded(struct hy_txn *t, struct audit_sums *sums)
 {
 	struct hy_key k = folded_key("rows");
 	sums->rows += hy_txn_number(t, "count", hy_key_view(&k));
 	for (int i = 0; i < AUDIT_STATES; i++) {
-		k = folded_key(audit_state_names[i]);
+		k = folded_key(router_audit_state_names[i]);
 		sums->states[i] += hy_txn_number(t, "count", hy_key_view(&k));
 	}
 	struct hy_cursor c = hy_cursor_open(t, "count", HY_LIT(FOLDED_CLOSE));
@@ -218,9 +218,9 @@ static int walk(struct hy_step *s, struct hy_arena *a, struct hy_id after, struc
 		hy_arena_reset(a);
 		err = row_open(a, c.value, &huiyin__router__feedback__descriptor, &row);
 		if (err == HY_OK)
-			err = audit_state(s->txn, a, id, row, &state, &close_ms);
+			err = router_audit_state(s->txn, a, id, row, &state, &close_ms);
 		if (err == HY_OK)
-			audit_add(sums, state, close_ms);
+			router_audit_add(sums, state, close_ms);
 	}
 	hy_cursor_close(&c);
 	return err;
@@ -231,7 +231,7 @@ static json_t *sums_json(const struct audit_sums *sums)
 	json_t *j = json_object(), *excused = json_object(), *close = json_array();
 	for (int i = 0; i < AUDIT_STATES; i++)
 		json_object_set_new(
-			i < AUDIT_NO_CONTACT ? j : excused, audit_state_names[i], json_integer(sums->states[i]));
+			i < AUDIT_NO_CONTACT ? j : excused, router_audit_state_names[i], json_integer(sums->states[i]));
 	for (size_t i = 0; i < AUDIT_BUCKETS; i++)
 		if (sums->close[i])
 			json_array_append_new(
@@ -248,7 +248,7 @@ static bool parse_cursor(const char *text, uint8_t otherwise, struct hy_id *out)
 	return text[0] == '\0' || hy_id_parse(text, out);
 }
 
-int audit_run(struct hy_step *s, struct hy_ask *ask, void *self)
+int router_audit_run(struct hy_step *s, struct hy_ask *ask, void *self)
 {
 	struct router *r = self;
 	struct hy_id after, upto, next;
@@ -259,7 +259,7 @@ int audit_run(struct hy_step *s, struct hy_ask *ask, void *self)
 	if (!sums)
 		return HY_NO_MEMORY;
 	bool first = hy_ask_text(ask, "after")[0] == '\0';
-	int err = first ? audit_folded(s->txn, sums) : HY_OK;
+	int err = first ? router_audit_folded(s->txn, sums) : HY_OK;
 	int64_t folded = sums->rows;
 	if (err == HY_OK)
 		err = walk(s, r->scratch, after, upto, sums, &next);

@@ -1,5 +1,5 @@
-/* What staff and programs ask for on the control socket. A ticket is named by its id or as T-n within its project; a command that changes a ticket
- * answers with the ticket as it is then. */
+/* What staff and programs ask for on the control socket. A ticket is named by its id or as T-n within its project;
+ * a command that changes a ticket answers with the ticket as it is then. */
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -241,7 +241,7 @@ static int run_merge(struct hy_step *s, struct hy_ask *a, void *self)
 	if (err == HY_OK)
 		err = refuse_while_moving(a, &into);
 	if (err == HY_OK)
-		err = merge_begin(s, &from, &into, hy_ask_id(a), hy_ask_text(a, "actor"));
+		err = router_merge_begin(s, &from, &into, hy_ask_id(a), hy_ask_text(a, "actor"));
 	return err ? err : answer_ticket(s, a, &from);
 }
 
@@ -458,6 +458,6 @@ const struct hy_command router_commands[] = {
 	{ "ticket.correct", "puts a label right, and the classifier learns: ticket, field, value, feedback", true,
 		run_correct },
 	{ "departments", "the departments of huiyin.yaml", false, run_departments },
-	{ "audit", "what became of every feedback: upto, after", false, audit_run },
+	{ "audit", "what became of every feedback: upto, after", false, router_audit_run },
 	{ 0 },
 };

@@ -2,7 +2,7 @@
 
 #include "router/router.h"
 
-int erase_begin(struct hy_step *s, struct hy_bytes person)
+int router_erase_begin(struct hy_step *s, struct hy_bytes person)
 {
 	if (person.size == 0)
 		return HY_OK;
@@ -30,7 +30,7 @@ static int erase_one(struct hy_step *s, struct router *r, struct hy_id feedback,
 	return err;
 }
 
-int erase_on_due(struct hy_step *s, struct hy_bytes key, struct hy_bytes row, void *self)
+int router_erase_on_due(struct hy_step *s, struct hy_bytes key, struct hy_bytes row, void *self)
 {
 	struct router *r = self;
 	struct hy_bytes person = hy_bytes(key.data + 8, key.size - 8);

@@ -28,7 +28,7 @@ static int put_state(struct hy_txn *t, int64_t due_ms, uint32_t stage, const str
 	return row_put(t, "keep", hy_key_view(&due), &row.base);
 }
 
-void keep_begin(struct hy_txn *t)
+void router_keep_begin(struct hy_txn *t)
 {
 	struct hy_cursor c = hy_cursor_open(t, "keep", hy_bytes(NULL, 0));
 	bool there = hy_cursor_on(&c);
@@ -70,7 +70,8 @@ static int loop_is_over(struct pass *p, const Huiyin__Router__Feedback *row, boo
 	return HY_OK;
 }
 
-/* Old feedback whose loop is over is added to the sums and goes. *done: nothing older than the limit is left to look at. */
+/* Old feedback whose loop is over is added to the sums and goes. *done: nothing older than the limit is left to
+ * look at. */
 static int fold_feedback(struct pass *p, struct audit_sums *sums, bool *done)
 {
 	int err = HY_OK;
@@ -89,9 +90,9 @@ static int fold_feedback(struct pass *p, struct audit_sums *sums, bool *done)
 		if (err == HY_OK)
 			err = loop_is_over(p, row, &over);
 		if (err == HY_OK && over)
-			err = audit_state(p->s->txn, p->r->scratch, id, row, &state, &close_ms);
+			err = router_audit_state(p->s->txn, p->r->scratch, id, row, &state, &close_ms);
 		if (err == HY_OK && over) {
-			audit_add(sums, state, close_ms);
+			router_audit_add(sums, state, close_ms);
 			err = hy_cursor_del(&c);
 		}
 	}
@@ -162,7 +163,7 @@ static int drop_tickets(struct pass *p, bool *done)
 	return HY_OK;
 }
 
-int keep_on_due(struct hy_step *s, struct hy_bytes key, struct hy_bytes row, void *self)
+int router_keep_on_due(struct hy_step *s, struct hy_bytes key, struct hy_bytes row, void *self)
 {
 	(void)key;
 	Huiyin__Router__Keep *state;
@@ -182,7 +183,7 @@ int keep_on_due(struct hy_step *s, struct hy_bytes key, struct hy_bytes row, voi
 			return HY_NO_MEMORY;
 		err = fold_feedback(&p, sums, &done);
 		if (err == HY_OK)
-			err = audit_fold(s->txn, sums);
+			err = router_audit_fold(s->txn, sums);
 		free(sums);
 	} else {
 		err = drop_tickets(&p, &done);

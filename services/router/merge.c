@@ -2,7 +2,8 @@
 
 #include "router/router.h"
 
-int merge_begin(struct hy_step *s, struct ticket *from, struct ticket *into, struct hy_id command, const char *actor)
+int router_merge_begin(
+	struct hy_step *s, struct ticket *from, struct ticket *into, struct hy_id command, const char *actor)
 {
 	Huiyin__Router__Move move = HUIYIN__ROUTER__MOVE__INIT;
 	struct hy_key due = row_due_key(s->now_ms, hy_id_bytes(&from->id));
@@ -69,7 +70,7 @@ static size_t next_keys(struct hy_step *s, struct hy_id ticket, struct hy_bytes 
 	return n;
 }
 
-int merge_on_move(struct hy_step *s, struct hy_bytes key, struct hy_bytes row, void *self)
+int router_merge_on_move(struct hy_step *s, struct hy_bytes key, struct hy_bytes row, void *self)
 {
 	struct router *r = self;
 	Huiyin__Router__Move *move;

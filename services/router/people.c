@@ -124,7 +124,8 @@ int people_answer(struct hy_step *s, struct ticket *k, struct link *l, int answe
 {
 	struct counted before = count_before(k, l);
 	l->row->answer = (uint32_t)answer;
-	/* An answer through an older mail is still her answer now. Before the outcome of a mail is known here, the token's round tells. */
+	/* An answer through an older mail is still her answer now. Before the outcome of a mail is known here, the
+	 * token's round tells. */
 	uint32_t told = l->row->told_round;
 	l->row->answer_round = link_told(k, l) || round < told ? told : round;
 	l->row->answered_ms = s->now_ms;

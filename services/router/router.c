@@ -321,7 +321,8 @@ static int on_reply(struct hy_step *s, struct router *r)
 	struct ticket k;
 	int err = reply_ticket(s, &p, &k);
 	if (err == HY_NOT_FOUND || (err == HY_OK && ticket_finished(&k))) {
-		/* A token of what is over changes nothing; somebody who comes back to her own feedback is heard as if for the first time. */
+		/* A token of what is over changes nothing; somebody who comes back to her own feedback is heard as
+		 * if for the first time. */
 		if (p.by_feedback)
 			return take_fresh(s, r, err == HY_OK ? k.id : no_id);
 		struct course c = { .decision = HUIYIN__DECISION__DECISION_REPLY };
@@ -339,8 +340,8 @@ static int on_classification(struct hy_step *s, void *self)
 	struct router *r = self;
 	if (!hy_is_feedback(s->in)) {
 		const Huiyin__Feedback *f = s->in->feedback;
-		int err =
-			f && f->body_case == HUIYIN__FEEDBACK__BODY_ERASURE ? erase_begin(s, HY_PB(f->person)) : HY_OK;
+		int err = f && f->body_case == HUIYIN__FEEDBACK__BODY_ERASURE ? router_erase_begin(s, HY_PB(f->person))
+									      : HY_OK;
 		return err ? err : pass_on(s, &(struct course){ .decision = HUIYIN__DECISION__DECISION_PASSED });
 	}
 	if (entered_before(s, r, HY_ID_FROM_PB(s->in->id))) {
@@ -474,7 +475,7 @@ static int open_store(struct hy_daemon *d, void *self, struct hy_fault *f)
 	hy_cursor_close(&last);
 	r->themes = themes_new(THEMES_MAX);
 	themes_load(r->themes, t);
-	keep_begin(t);
+	router_keep_begin(t);
 	int err = hy_txn_commit(&t);
 	return err ? hy_fail(f, err, "the router's store: %s", hy_err_text(err)) : HY_OK;
 }
@@ -507,9 +508,9 @@ static const struct hy_input inputs[] = {
 };
 static const struct hy_timer timers[] = {
 	{ "due", on_due },
-	{ "moving", merge_on_move },
-	{ "keep", keep_on_due },
-	{ "erasing", erase_on_due },
+	{ "moving", router_merge_on_move },
+	{ "keep", router_keep_on_due },
+	{ "erasing", router_erase_on_due },
 	{ 0 },
 };
 
@@ -517,7 +518,7 @@ const struct hy_service router_service = {
 	.name = "router",
 	.summary = "classifications in, tickets out: who acts on each feedback, and what became of it",
 	.version = 1,
-	.conf = rules_conf,
+	.conf = router_rules_conf,
 	.tables = tables,
 	.inputs = inputs,
 	.output = "ticket",

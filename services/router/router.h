@@ -1,4 +1,5 @@
-/* The router decides who acts on each feedback, and keeps the tickets: classifications and deliveries in, ticket events out.
+/* The router decides who acts on each feedback, and keeps the tickets: classifications and deliveries in, ticket
+ * events out.
  *
  *     router.c    the tables, and the handlers: decide, reply, deliveries, due times
  *     rules       departments and rules of huiyin.yaml          ticket    states, rows and events of a ticket

@@ -1,6 +1,6 @@
-/* Who acts: the departments of huiyin.yaml, and the rules that send a feedback to one of them. Rules are tried in the file's order and the
- * first whose conditions all hold decides: a ticket for a department, thanks, or spam. What no rule catches is the
- * router's to decide (praise is thanked, the rest goes to triage).
+/* Who acts: the departments of huiyin.yaml, and the rules that send a feedback to one of them. Rules are tried in
+ * the file's order and the first whose conditions all hold decides: a ticket for a department, thanks, or spam.
+ * What no rule catches is the router's to decide (praise is thanked, the rest goes to triage).
  *
  *     rules:
  *       - name: parcels
@@ -8,8 +8,9 @@
  *         department: logistics
  *         priority: high
  *
- * A condition's value is a word, a list of words (any of them), or a map with `is`, `not` and `confidence`. Numbers are
- * compared as "<= 6", "> 0.5", "3..5", or plain: equal (for confidence: at least). Faults are reported at their place in the file. */
+ * A condition's value is a word, a list of words (any of them), or a map with `is`, `not` and `confidence`.
+ * Numbers are compared as "<= 6", "> 0.5", "3..5", or plain: equal (for confidence: at least). Faults are reported
+ * at their place in the file. */
 #ifndef ROUTER_RULES_H
 #define ROUTER_RULES_H
 
@@ -39,10 +40,10 @@ struct ruling {
 struct rules;
 
 /* The settings it walks: departments, rules. To be among the tables of hy_conf_open(), with `projects`. */
-extern const struct hy_conf_row rules_conf[];
+extern const struct hy_conf_row router_rules_conf[];
 
-/* Reads both. Faults go to the configuration (hy_conf_verdict() tells); the result can be used even so. Without departments
- * in the file the eight of `huiyin init` exist. The caller owns *out: rules_free(). */
+/* Reads both. Faults go to the configuration (hy_conf_verdict() tells); the result can be used even so. Without
+ * departments in the file the eight of `huiyin init` exist. The caller owns *out: rules_free(). */
 void rules_read(struct rules **out, const struct hy_conf *conf);
 void rules_free(struct rules **r);
 

@@ -1,5 +1,5 @@
-/* Reading departments and rules from huiyin.yaml. Conditions are compiled here: per rule a list of tests, each a field, the words it may
- * have, and bounds on numbers. */
+/* Reading departments and rules from huiyin.yaml. Conditions are compiled here: per rule a list of tests, each a
+ * field, the words it may have, and bounds on numbers. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 #define HOUR ((int64_t)3600000)
 #define DAY (24 * HOUR)
 
-const struct hy_conf_row rules_conf[] = {
+const struct hy_conf_row router_rules_conf[] = {
 	{ .path = "departments",
 		.type = HY_CONF_TREE,
 		.help = "Who acts: a list of {name, title: {zh, en}, due: {low, normal, high, critical}}; `triage` "
@@ -22,8 +22,8 @@ const struct hy_conf_row rules_conf[] = {
 	{ 0 },
 };
 
-/* What a condition can look at. `known` are the names that exist out of the box: own labels may join them, so a name is refused only when it
- * looks like one of these with a slip. */
+/* What a condition can look at. `known` are the names that exist out of the box: own labels may join them, so a
+ * name is refused only when it looks like one of these with a slip. */
 struct looks {
 	const char *name;
 	enum field field;

@@ -17,8 +17,8 @@ struct generation {
 	uint64_t salt; /* so that nobody can write texts that meet in one place */
 };
 
-/* What is looked for comes into the young generation; when that is full it becomes the old one, and what nobody asked for meanwhile is
- * forgotten with the old. */
+/* What is looked for comes into the young generation; when that is full it becomes the old one, and what nobody
+ * asked for meanwhile is forgotten with the old. */
 struct themes {
 	struct generation young, old;
 	size_t most;

@@ -1,11 +1,13 @@
-/* A ticket: one issue, the people who raised it, and the department that acts. It resolves in rounds; each person is told once per round
- * and has her own answer.
+/* A ticket: one issue, the people who raised it, and the department that acts. It resolves in rounds; each person
+ * is told once per round and has her own answer.
  *
  *     new -> assigned -> in_progress <-> waiting -> resolved -> confirmed | closed
  *     reopened (round + 1), declined, duplicate
  *
- * What each verb does in each state, and the words of a refusal, is one table in ticket.c: ticket_move() is the only way that
- * a state changes. Rows live in "ticket" under the ticket's id; themes.h leads from an issue to its newest ticket, "number" from (project, n) to T-n, "due" holds due times and the ends of waits, "finished" what has ended, by time. */
+ * What each verb does in each state, and the words of a refusal, is one table in ticket.c: ticket_move() is the
+ * only way that a state changes. Rows live in "ticket" under the ticket's id; themes.h leads from an issue to its
+ * newest ticket, "number" from (project, n) to T-n, "due" holds due times and the ends of waits, "finished" what
+ * has ended, by time. */
 #ifndef ROUTER_TICKET_H
 #define ROUTER_TICKET_H
 
@@ -46,8 +48,9 @@ enum { TICKET_DECLINED_FINAL = HUIYIN__TICKET_STATE__DUPLICATE + 1, TICKET_PLACE
 /* Where `verb` leads from `place` (a state, or TICKET_DECLINED_FINAL), or 0 with the words of the refusal. */
 int ticket_leads(int place, enum ticket_verb verb, const char **refusal);
 int ticket_place(const struct ticket *k);
-/* Changes the row's state, time, actor and what hangs on the state: resolve and decline begin to wait for the told, a reopening begins the next round,
- * an end is noted in "finished". HY_BAD_STATE with *refusal (may be NULL): nothing changed. The caller puts the row. */
+/* Changes the row's state, time, actor and what hangs on the state: resolve and decline begin to wait for the
+ * told, a reopening begins the next round, an end is noted in "finished". HY_BAD_STATE with *refusal (may be
+ * NULL): nothing changed. The caller puts the row. */
 int ticket_move(struct hy_step *s, struct ticket *k, enum ticket_verb verb, const char *actor, const char **refusal);
 bool ticket_can(const struct ticket *k, enum ticket_verb verb);
 bool ticket_finished(const struct ticket *k);
@@ -66,7 +69,8 @@ int ticket_of_number(struct hy_txn *t, uint32_t project, uint64_t number, struct
 /* Takes its row away, and the ways that lead to it. Links and comments are the caller's. */
 void ticket_forget(struct hy_txn *t, const struct ticket *k);
 
-/* Makes the row of a new ticket from the feedback that opens it: id, number, labels, due time. The caller adds the person and puts it. */
+/* Makes the row of a new ticket from the feedback that opens it: id, number, labels, due time. The caller adds the
+ * person and puts it. */
 int ticket_open(
 	struct hy_step *s, const struct department *d, const char *urgency, struct hy_id follows, struct ticket *out);
 /* A due time from now, by department and urgency; its row in "due". */

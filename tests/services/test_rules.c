@@ -4,7 +4,7 @@
 #include "router/rules.h"
 
 static const struct hy_conf_row more[] = { { "projects", HY_CONF_TREE, NULL, "Projects." }, { 0 } };
-static const struct hy_conf_row *const rows[] = { rules_conf, more, NULL };
+static const struct hy_conf_row *const rows[] = { router_rules_conf, more, NULL };
 
 struct fx {
 	char *dir;
