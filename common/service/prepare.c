@@ -34,7 +34,7 @@ struct pool {
 void work_open(struct hy_arena *a, struct work *w)
 {
 	struct hy_fault f;
-	w->err = hy_wire_open(a, w->record.bytes, &w->in, &f);
+	w->err = hy_wire_open_parts(a, w->record.bytes, w->input->def->parts, &w->in, &f);
 	if (w->err)
 		snprintf(w->reason, sizeof(w->reason), "%.150s", f.text);
 }

@@ -188,7 +188,7 @@ int step_handle(struct hy_daemon *d, struct hy_step *s, struct work *w)
 	s->in = w->in;
 	s->raw = w->record.bytes;
 	s->prepared = w->prepared;
-	if (hy_is_feedback(w->in))
+	if (!w->input->def->returns && hy_is_feedback(w->in)) /* what returns was seen on its way out */
 		d->tally.seen++;
 	int err = w->input->def->handle(s, d->self);
 	if (err == HY_OK)
@@ -385,7 +385,7 @@ static int bury(struct hy_daemon *d, const struct work *w, int reason, int64_t n
 	int err = dead_put(t, w->input->def->stream, w->record.seq, w->record.bytes, reason, w->reason[0] ? w->reason : hy_err_text(reason), now_ms);
 	hy_warn("record.dead", "stream=%s seq=%" PRIu64 " reason=%s detail=\"%s\"", w->input->def->stream, w->record.seq, hy_err_name(reason), w->reason);
 	hy_count(d, "dead_letters_total", 1);
-	if (w->in && hy_is_feedback(w->in))
+	if (w->in && !w->input->def->returns && hy_is_feedback(w->in))
 		d->tally.seen++;
 	if (err)
 		abort_step(d, &t);

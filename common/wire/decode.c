@@ -71,7 +71,7 @@ static bool store(struct hy_arena *a, const ProtobufCFieldDescriptor *field, con
 		return true;
 	}
 	case PROTOBUF_C_TYPE_MESSAGE: {
-		ProtobufCMessage *m = wire_decode(a, field->descriptor, item->bytes);
+		ProtobufCMessage *m = wire_decode(a, field->descriptor, item->bytes, 0);
 		memcpy(to, &m, sizeof(m));
 		return m;
 	}
@@ -148,7 +148,8 @@ static bool add_values(struct hy_arena *a, const ProtobufCFieldDescriptor *field
 	return true;
 }
 
-ProtobufCMessage *wire_decode(struct hy_arena *a, const ProtobufCMessageDescriptor *type, struct hy_bytes raw)
+ProtobufCMessage *wire_decode(
+	struct hy_arena *a, const ProtobufCMessageDescriptor *type, struct hy_bytes raw, wire_skip skip)
 {
 	uint8_t *message = hy_arena_get(a, type->sizeof_message);
 	if (!message)
@@ -160,6 +161,8 @@ ProtobufCMessage *wire_decode(struct hy_arena *a, const ProtobufCMessageDescript
 	struct hy_wire_item item;
 	uint32_t index = 0;
 	while (at < end && wire_take_item(&at, end, &item)) {
+		if (skip && wire_skips(skip, item.number))
+			continue;
 		uint32_t found = wire_find(type, index, item.number);
 		if (found == type->n_fields)
 			continue;

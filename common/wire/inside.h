@@ -99,9 +99,17 @@ struct arena_mark arena_mark(const struct hy_arena *a);
 void arena_rewind(struct hy_arena *a, struct arena_mark mark);
 bool arena_starved(const struct hy_arena *a); /* the machine had no memory, rather than the arena its limit */
 
+/* Fields of the outermost message that are passed over as if unknown: bit n for field n. */
+typedef uint32_t wire_skip;
+static inline bool wire_skips(wire_skip skip, uint32_t number)
+{
+	return number < 32 && (skip >> number & 1);
+}
+
 /* Whether `raw` is a good `type`: everything the decoder and the code behind it rely on. */
-int wire_scan(const ProtobufCMessageDescriptor *type, struct hy_bytes raw, struct hy_fault *f);
+int wire_scan(const ProtobufCMessageDescriptor *type, struct hy_bytes raw, wire_skip skip, struct hy_fault *f);
 /* Makes the message out of scanned bytes; NULL when the arena has no room. */
-ProtobufCMessage *wire_decode(struct hy_arena *a, const ProtobufCMessageDescriptor *type, struct hy_bytes raw);
+ProtobufCMessage *wire_decode(
+	struct hy_arena *a, const ProtobufCMessageDescriptor *type, struct hy_bytes raw, wire_skip skip);
 
 #endif

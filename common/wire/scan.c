@@ -165,7 +165,8 @@ static bool oneof_taken(const ProtobufCMessageDescriptor *type, const ProtobufCF
 	return false;
 }
 
-static int scan(const ProtobufCMessageDescriptor *type, struct hy_bytes raw, const struct frame *up, struct hy_fault *f)
+static int scan(const ProtobufCMessageDescriptor *type, struct hy_bytes raw, wire_skip skip, const struct frame *up,
+	struct hy_fault *f)
 {
 	struct frame here = { .up = up, .depth = up ? up->depth + 1 : 1 };
 	if (here.depth > DEPTH_MAX)
@@ -180,6 +181,8 @@ static int scan(const ProtobufCMessageDescriptor *type, struct hy_bytes raw, con
 		here.field = NULL;
 		if (!wire_take_item(&at, end, &item))
 			return refuse(f, &here, HY_BAD_INPUT, "malformed or cut off");
+		if (skip && wire_skips(skip, item.number))
+			continue;
 		uint32_t found = wire_find(type, index, item.number);
 		if (found == fields) {
 			if (++unknown > HY_WIRE_REPEATED_MAX)
@@ -228,7 +231,7 @@ static int scan(const ProtobufCMessageDescriptor *type, struct hy_bytes raw, con
 		case PROTOBUF_C_TYPE_MESSAGE: {
 			if (!repeated && (seen & bit))
 				return refuse(f, &here, HY_BAD_INPUT, "occurs twice");
-			int err = scan(field->descriptor, item.bytes, &here, f);
+			int err = scan(field->descriptor, item.bytes, 0, &here, f);
 			if (err)
 				return err;
 			break;
@@ -243,7 +246,7 @@ static int scan(const ProtobufCMessageDescriptor *type, struct hy_bytes raw, con
 	return HY_OK;
 }
 
-int wire_scan(const ProtobufCMessageDescriptor *type, struct hy_bytes raw, struct hy_fault *f)
+int wire_scan(const ProtobufCMessageDescriptor *type, struct hy_bytes raw, wire_skip skip, struct hy_fault *f)
 {
-	return raw.size ? scan(type, raw, NULL, f) : HY_OK; /* its data may be NULL */
+	return raw.size ? scan(type, raw, skip, NULL, f) : HY_OK; /* its data may be NULL */
 }

@@ -1,17 +1,17 @@
 /* Packing, unpacking behind the gate (scan.c, then decode.c), and walking over encoded fields. */
 #include "wire/inside.h"
 
-int hy_wire_unpack(
-	struct hy_arena *a, const ProtobufCMessageDescriptor *type, struct hy_bytes raw, void *out, struct hy_fault *f)
+static int unpack(struct hy_arena *a, const ProtobufCMessageDescriptor *type, struct hy_bytes raw, wire_skip skip,
+	void *out, struct hy_fault *f)
 {
 	if (raw.size > HY_WIRE_FRAME_MAX)
 		return hy_fail(f, HY_TOO_LARGE, "%s: %zu bytes, at most %zu are taken", type->short_name, raw.size,
 			HY_WIRE_FRAME_MAX);
-	int err = wire_scan(type, raw, f);
+	int err = wire_scan(type, raw, skip, f);
 	if (err)
 		return err;
 	struct arena_mark mark = arena_mark(a);
-	ProtobufCMessage *m = wire_decode(a, type, raw);
+	ProtobufCMessage *m = wire_decode(a, type, raw, skip);
 	if (m) {
 		memcpy(out, &m, sizeof(m)); /* `out` is a pointer to a pointer to the message's own struct */
 		return HY_OK;
@@ -23,19 +23,38 @@ int hy_wire_unpack(
 	return hy_fail(f, HY_NO_MEMORY, "%s: no room left in this step's memory", type->short_name);
 }
 
+int hy_wire_unpack(
+	struct hy_arena *a, const ProtobufCMessageDescriptor *type, struct hy_bytes raw, void *out, struct hy_fault *f)
+{
+	return unpack(a, type, raw, 0, out, f);
+}
+
 int hy_wire_open(struct hy_arena *a, struct hy_bytes raw, Huiyin__Envelope **out, struct hy_fault *f)
 {
+	return hy_wire_open_parts(a, raw, 0, out, f);
+}
+
+/* The stations' fields, as bits. */
+enum {
+	PARTS = 1 << HY_FIELD_FEEDBACK | 1 << HY_FIELD_CLASSIFICATION | 1 << HY_FIELD_ROUTED | 1 << HY_FIELD_TICKET |
+		1 << HY_FIELD_DELIVERY
+};
+
+int hy_wire_open_parts(
+	struct hy_arena *a, struct hy_bytes raw, uint32_t parts, Huiyin__Envelope **out, struct hy_fault *f)
+{
+	const wire_skip skip = parts ? PARTS & ~parts : 0;
 	if (raw.size > HY_WIRE_ENVELOPE_MAX)
 		return hy_fail(
 			f, HY_TOO_LARGE, "Envelope: %zu bytes, at most %zu are taken", raw.size, HY_WIRE_ENVELOPE_MAX);
 	Huiyin__Envelope *e;
 	struct arena_mark mark = arena_mark(a);
-	int err = hy_wire_unpack(a, &huiyin__envelope__descriptor, raw, &e, f);
+	int err = unpack(a, &huiyin__envelope__descriptor, raw, skip, &e, f);
 	if (err)
 		return err;
 	if (e->id.len != 16)
 		err = hy_fail(f, HY_BAD_INPUT, "id: missing");
-	else if (!(e->feedback && e->feedback->body_case != HUIYIN__FEEDBACK__BODY__NOT_SET) &&
+	else if (!skip && !(e->feedback && e->feedback->body_case != HUIYIN__FEEDBACK__BODY__NOT_SET) &&
 		 !(e->ticket && e->ticket->kind != HUIYIN__TICKET_EVENT_KIND__EVENT_NONE) &&
 		 !(e->delivery && e->delivery->outcome != HUIYIN__OUTCOME__OUTCOME_NONE))
 		err = hy_fail(f, HY_BAD_INPUT, "Envelope: neither a body nor an event that this version knows");

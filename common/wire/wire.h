@@ -39,6 +39,10 @@ int hy_wire_unpack(
 
 /* The same for an Envelope, which must also have a 16-byte id, a known body or event, and be <= HY_WIRE_ENVELOPE_MAX. */
 int hy_wire_open(struct hy_arena *a, struct hy_bytes raw, Huiyin__Envelope **out, struct hy_fault *f);
+/* The same for who looks at some stations' fields alone: `parts` has bit 1 << HY_FIELD_X for each of them. The others are neither checked
+ * nor unpacked and read as absent, so a body is not asked for; hy_wire_field() still finds them. 0 = all. */
+int hy_wire_open_parts(
+	struct hy_arena *a, struct hy_bytes raw, uint32_t parts, Huiyin__Envelope **out, struct hy_fault *f);
 
 /* Appends the encoded message to `out`. */
 int hy_wire_pack(const ProtobufCMessage *m, struct hy_buffer *out);

@@ -102,8 +102,8 @@ static void close_classifier(struct hy_daemon *d, void *self)
 static const char *const tables[] = { "correction", NULL };
 static const char *const readers[] = { "router", NULL };
 static const struct hy_input inputs[] = {
-	{ "ticket", "router", on_ticket, true, NULL },
-	{ "feedback", "collector", on_feedback, false, prepare },
+	{ "ticket", "router", on_ticket, true, NULL, 1 << HY_FIELD_TICKET },
+	{ "feedback", "collector", on_feedback, false, prepare, 0 },
 	{ 0 },
 };
 

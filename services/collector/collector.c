@@ -106,8 +106,8 @@ static int run_trace(struct hy_step *s, struct hy_ask *a, void *self)
 static const char *const tables[] = { "view", "public", "told", "answer", "dedupe", "last", "keep", NULL };
 static const char *const readers[] = { "classifier", NULL };
 static const struct hy_input inputs[] = {
-	{ "ticket", "router", collector_on_ticket, true, NULL },
-	{ "delivery", "notifier", collector_on_delivery, true, NULL },
+	{ "ticket", "router", collector_on_ticket, true, NULL, 1 << HY_FIELD_ROUTED | 1 << HY_FIELD_TICKET },
+	{ "delivery", "notifier", collector_on_delivery, true, NULL, 0 },
 	{ 0 },
 };
 static const struct hy_timer timers[] = { { "keep", collector_on_keep }, { 0 } };

@@ -24,6 +24,15 @@ static int get_row(struct hy_txn *t, struct hy_arena *a, const char *table, stru
 
 /* ---- what comes back ---- */
 
+/* Classification.at_ms, its first field: the labels need no unpacking for that. */
+static int64_t classified_ms(const struct hy_step *s)
+{
+	struct hy_wire_item item;
+	size_t at = 0;
+	bool there = hy_wire_next(hy_wire_field(s->raw, HY_FIELD_CLASSIFICATION), &at, &item, NULL);
+	return there && item.number == 1 ? (int64_t)item.value : 0;
+}
+
 /* Feedback on its way: classified and routed. */
 static int note_way(struct hy_step *s)
 {
@@ -34,7 +43,7 @@ static int note_way(struct hy_step *s)
 		return HY_OK; /* its row has been folded away */
 	if (err)
 		return err;
-	v->classified_ms = s->in->classification ? s->in->classification->at_ms : 0;
+	v->classified_ms = classified_ms(s);
 	v->routed_ms = s->in->routed->at_ms;
 	v->decision = s->in->routed->decision;
 	v->department = s->in->routed->department;
@@ -83,7 +92,7 @@ int collector_on_ticket(struct hy_step *s, void *self)
 	(void)self;
 	if (s->in->ticket)
 		return note_event(s);
-	return hy_is_feedback(s->in) && s->in->routed ? note_way(s) : HY_OK;
+	return s->in->routed && s->in->routed->decision != HUIYIN__DECISION__DECISION_PASSED ? note_way(s) : HY_OK;
 }
 
 static struct hy_key told_key(struct hy_bytes about, struct hy_bytes person, struct hy_bytes notice)
