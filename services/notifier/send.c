@@ -87,7 +87,8 @@ static int note_of(struct hy_txn *t, struct hy_arena *a, const notice_row *row, 
 	return HY_OK;
 }
 
-static const char *link_of(struct hy_arena *a, const struct notifier *n, const notice_row *row)
+/* The page speaks the language of the mail that led to it. */
+static const char *link_of(struct hy_arena *a, const struct notifier *n, const notice_row *row, const char *language)
 {
 	struct hy_token token = { .ticket = HY_ID_FROM_PB(row->ticket), .round = row->round, .purpose = 'r' };
 	char text[HY_TOKEN_TEXT];
@@ -97,7 +98,7 @@ static const char *link_of(struct hy_arena *a, const struct notifier *n, const n
 	hy_token_write(&n->follow_up_key, &token, text);
 	struct hy_buffer link = { 0 };
 	hy_buffer_put(&link, n->public_url, n->public_url_size);
-	hy_buffer_printf(&link, "/r/%s", text);
+	hy_buffer_printf(&link, "/r/%s?l=%s", text, language);
 	char *kept = hy_arena_text(a, hy_buffer_view(&link));
 	hy_buffer_free(&link);
 	return kept ? kept : "";
@@ -123,7 +124,7 @@ static int compose(struct hy_txn *t, struct hy_arena *a, struct notifier *n, str
 		.words = by_itself ? "" : row->words,
 		.note = note,
 		.ticket = number,
-		.link = link_of(a, n, row),
+		.link = link_of(a, n, row, language),
 		.sender = n->from.name[0] ? n->from.name : n->from.address,
 	};
 	err = notifier_templates_render(n->templates, language, row->kind, &words, rendered, f);
