@@ -386,6 +386,23 @@ static void feedback_on_a_resolved_issue_opens_a_ticket_that_follows_it(void **s
 	assert_int_equal(rt_number(fx, "T-1", "people"), 3);
 }
 
+static void a_step_that_was_undone_leaves_no_trace_in_memory(void **state)
+{
+	struct fx *fx = *state;
+	const struct rt_say say = { .type = "complaint", .topic = "delivery", .theme = 1, .person = 4 };
+	resolved(fx);
+	size_t before = fx_outputs(fx);
+	hy_store_fail_commits(hy_daemon_store(fx->daemon), HY_FULL, 1);
+	assert_int_not_equal(rt_say_packed(fx, 11, &say), HY_OK);
+	assert_int_equal(fx_outputs(fx), before);
+	fx_wait(fx, 10000); /* the daemon tries again after a while */
+	assert_int_equal(rt_say_packed(fx, 11, &say), HY_OK);
+	Huiyin__TicketEvent *opened = rt_event(fx, HUIYIN__TICKET_EVENT_KIND__OPENED)->ticket;
+	assert_int_equal(opened->number, 2);
+	assert_true(hy_id_equal(HY_ID_FROM_PB(opened->other), rt_ticket(1)));
+	assert_int_equal(rt_audit(fx, "duplicated"), 0);
+}
+
 static void who_comes_back_to_a_finished_ticket_by_her_feedback_is_heard_afresh(void **state)
 {
 	struct fx *fx = *state;
@@ -467,6 +484,7 @@ int main(void)
 		TEST(the_wait_begins_with_the_last_delivery),
 		TEST(a_declined_ticket_reopens_with_a_no_and_is_final_after_its_wait),
 		TEST(feedback_on_a_resolved_issue_opens_a_ticket_that_follows_it),
+		TEST(a_step_that_was_undone_leaves_no_trace_in_memory),
 		TEST(who_comes_back_to_a_finished_ticket_by_her_feedback_is_heard_afresh),
 		TEST(anonymous_people_are_known_by_their_feedback),
 		TEST(thanks_end_with_their_delivery),
