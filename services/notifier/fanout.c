@@ -110,6 +110,15 @@ static int case_of(struct hy_step *s, struct hy_bytes ticket, case_row **out)
 	return notifier_get(s->txn, s->arena, "case", ticket, &huiyin__notifier__case__descriptor, out);
 }
 
+/* The same step with memory of its own, empty at each link. */
+static struct hy_step one_link(struct hy_step *s, struct notifier *n)
+{
+	struct hy_step one = *s;
+	hy_arena_reset(n->scratch);
+	one.arena = n->scratch;
+	return one;
+}
+
 static int walk_tell(struct hy_step *s, struct notifier *n, struct hy_bytes key, walk_row *w)
 {
 	struct chunk chunk;
@@ -120,10 +129,11 @@ static int walk_tell(struct hy_step *s, struct notifier *n, struct hy_bytes key,
 		return err == HY_NOT_FOUND ? HY_OK : err;
 	err = take_chunk(s, n, "link", HY_PB(w->ticket), w, true, &chunk);
 	for (size_t i = 0; i < chunk.count && err == HY_OK; i++) {
+		struct hy_step one = one_link(s, n);
 		const link_row *link = chunk.rows[i].link;
 		uint32_t waits_in = link->round > w->floor_round ? link->round : w->floor_round;
 		if (waits_in == w->round)
-			err = notifier_tell_link(s, n, ticket, c, person_of(chunk.rows[i].key), link, w->round,
+			err = notifier_tell_link(&one, n, ticket, c, person_of(chunk.rows[i].key), link, w->round,
 				(Huiyin__NoticeKind)w->kind, HY_ID_FROM_PB(w->cause), w->origin_ms);
 	}
 	return err ? err : go_on(s, key, w, &chunk);
@@ -174,11 +184,12 @@ static int walk_erase(struct hy_step *s, struct notifier *n, struct hy_bytes key
 	struct hy_bytes person = HY_PB(w->person);
 	int err = take_chunk(s, n, "by_person", person, w, false, &chunk);
 	for (size_t i = 0; i < chunk.count && err == HY_OK; i++) {
+		struct hy_step one = one_link(s, n);
 		struct hy_bytes row = chunk.rows[i].key;
 		if (row.size != PERSON_KEY)
 			continue;
 		struct hy_id id = hy_id_from(hy_bytes(row.data + 17, sizeof(id.b)));
-		err = row.data[16] == 'n' ? erase_notice(s, n, id) : erase_words(s, id, person);
+		err = row.data[16] == 'n' ? erase_notice(&one, n, id) : erase_words(&one, id, person);
 	}
 	return err ? err : go_on(s, key, w, &chunk);
 }

@@ -233,6 +233,7 @@ static int notifier_open(struct hy_daemon *d, void *self, struct hy_fault *f)
 {
 	struct notifier *n = self;
 	n->daemon = d;
+	n->scratch = hy_arena_new(0);
 	int err = hy_secret_load(hy_daemon_path(d, "keys/contact.key"), &n->contact_key, f);
 	if (err == HY_OK)
 		err = hy_secret_load(hy_daemon_path(d, "keys/follow-up.key"), &n->follow_up_key, f);
@@ -254,6 +255,8 @@ static void notifier_close(struct hy_daemon *d, void *self)
 	struct notifier *n = self;
 	(void)d;
 	notifier_send_close(n);
+	if (n->scratch)
+		hy_arena_free(&n->scratch);
 	if (n->templates)
 		notifier_templates_close(&n->templates);
 	explicit_bzero(&n->contact_key, sizeof(n->contact_key));

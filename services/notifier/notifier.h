@@ -36,6 +36,7 @@ struct notifier {
 	const struct notifier_channel *channel;
 	void *channel_self;
 	struct notifier_outbox *outbox;
+	struct hy_arena *scratch; /* of one link of a walk: a step's own would have to hold a thousand */
 	int64_t walk_ms; /* the step in which `walk_left` counts */
 	size_t walk_left; /* links that its walks may still visit */
 };

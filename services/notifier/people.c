@@ -48,6 +48,9 @@ static int learn_contact(struct hy_step *s, struct notifier *n, const Huiyin__Fe
 	return notifier_put(s->txn, "contact", person, &row->base);
 }
 
+/* There are far fewer kinds of notices: what is more than this is somebody's joke. */
+enum { REFUSED_MAX = 64, KIND_MAX = 64 };
+
 static bool says_no(const char *value)
 {
 	return strcmp(value, "no") == 0 || strcmp(value, "false") == 0;
@@ -72,12 +75,12 @@ static int learn_preferences(struct hy_step *s, const Huiyin__Feedback *fb)
 		if (!again)
 			refused[count++] = row->refused[i];
 	}
-	for (size_t j = 0; j < p->n_consent; j++)
-		if (says_no(p->consent[j]->value))
+	for (size_t j = 0; j < p->n_consent && count < REFUSED_MAX; j++)
+		if (says_no(p->consent[j]->value) && strlen(p->consent[j]->name) <= KIND_MAX)
 			refused[count++] = p->consent[j]->name;
 	row->refused = refused;
 	row->n_refused = count;
-	if (p->n_channels) {
+	if (p->n_channels && p->n_channels <= REFUSED_MAX) {
 		row->channels = p->channels;
 		row->n_channels = p->n_channels;
 	}

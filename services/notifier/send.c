@@ -442,6 +442,7 @@ int64_t notifier_send_work(struct notifier *n)
 		return PAUSE_MS;
 	}
 	if (!o->outcomes_posted && any(o, TRANSFER_DONE)) {
+		hy_crash_point("notifier.answered"); /* it is out, and nobody here knows yet */
 		all(o, TRANSFER_DONE, TRANSFER_SETTLING);
 		o->outcomes_posted = true;
 		hy_daemon_post(n->daemon, &o->outcomes);
