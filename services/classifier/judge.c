@@ -245,9 +245,13 @@ static void adjust_type(const struct judge_scratch *s, float polarity, float *sc
 	score[QUESTION] += share * (0.15f * question + (asks ? 0.25f : 0));
 	score[COMPLAINT] += share * 0.1f * most(sum[SIGN_COMPLAINT], 3);
 	score[PRAISE] += share * 0.1f * most(sum[SIGN_PRAISE], 3);
-	/* Praise and complaint are what a feeling is called when it is not about anything else. */
-	score[PRAISE] += 0.4f * polarity;
-	score[COMPLAINT] -= (polarity < 0 ? 0.6f : 0.4f) * polarity;
+	/* Praise and complaint are what a feeling is called when it is not about anything else. A fault is bad news as well, so
+	 * anger does not speak against it, nor kind words against a wish. */
+	float feeling = polarity * share;
+	score[PRAISE] += 0.4f * feeling;
+	score[COMPLAINT] -= (feeling < 0 ? 0.6f : 0.4f) * feeling;
+	score[BUG] -= 0.4f * feeling;
+	score[FEATURE] += 0.3f * fabsf(feeling);
 	if (fabsf(polarity) > 0.5f)
 		score[OTHER_TYPE] -= 0.3f;
 	if (polarity < -0.2f)
@@ -259,7 +263,7 @@ static void adjust_type(const struct judge_scratch *s, float polarity, float *sc
 static void adjust_topic(const struct judge_scratch *s, float *score)
 {
 	for (int i = 0; i < SIGN_TOPICS; i++)
-		score[i] += 0.25f * lexicon_share(s->text) * most(s->found.sum[SIGN_FIRST_TOPIC + i], 5);
+		score[i] += 0.2f * lexicon_share(s->text) * most(s->found.sum[SIGN_FIRST_TOPIC + i], 5);
 	bool any = false;
 	float highest = score[0];
 	for (int i = 0; i < SIGN_TOPICS; i++) {
@@ -409,6 +413,9 @@ void judge_text(const struct judge *j, struct judge_scratch *s, const struct jud
 		model_label_scores(j->model, j->task[TOPIC], &s->scores, score);
 		adjust_topic(s, score);
 		topic.v = pick(j, TOPIC, score, language);
+		/* Small talk is about nothing; who complains or asks is about something, and we don't see what. */
+		if (topic.v.label == OTHER_TOPIC && type.v.label != PRAISE && type.v.label != OTHER_TYPE)
+			topic.v.confidence = most(topic.v.confidence, 0.6f);
 		find_evidence(j, s, SENTIMENT,
 			sentiment.v.label == POSITIVE   ? SIGN_PRAISE
 			: sentiment.v.label == NEGATIVE ? SIGN_COMPLAINT

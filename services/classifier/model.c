@@ -1,4 +1,4 @@
-#include "model.h"
+#include "model_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,37 +8,6 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <xxhash.h>
-
-/* The file, in the machine's own (little-endian) layout:
- *   head | tasks | outputs | labels | filter | directory | keys | rows
- * The filter is one bit a hash: most n-grams of a text are unknown, and the bit says so without touching the table. The directory
- * is indexed by the top bits of a hash and gives the first key of that bucket; keys are sorted, a row stands at its key's index. */
-struct head {
-	char magic[8];
-	uint32_t format, text;
-	uint64_t size;
-	uint64_t check; /* XXH3 of everything behind this field */
-	uint32_t tasks, outputs, labels, features;
-	uint32_t stride; /* bytes of a row */
-	uint32_t filter_log2, directory_log2, spare;
-	uint64_t tasks_at, outputs_at, labels_at, filter_at, directory_at, keys_at, rows_at;
-};
-
-struct task {
-	char name[MODEL_NAME_MAX];
-	uint32_t kind, first_output, outputs, first_label, labels;
-	float calibration[2], band[2], polarity_scale, unsure_margin;
-	uint32_t spare[5];
-};
-
-struct output {
-	float scale, bias;
-};
-
-struct label {
-	char name[MODEL_NAME_MAX];
-};
 
 struct model {
 	const struct head *head;
@@ -51,19 +20,6 @@ struct model {
 	bool mapped;
 	char version[32];
 };
-
-static const char magic[8] = "HYMODEL\n";
-enum { STRIDE_STEP = 4, CHECKED_FROM = offsetof(struct head, check) + sizeof(uint64_t) };
-
-static uint64_t check_of(const uint8_t *file, size_t size)
-{
-	return XXH3_64bits(file + CHECKED_FROM, size - CHECKED_FROM);
-}
-
-static uint32_t filter_bit(uint32_t hash, uint32_t log2)
-{
-	return hash * 0x9E3779B1u >> (32 - log2);
-}
 
 static bool section(const struct head *h, uint64_t at, uint64_t count, uint64_t item)
 {
@@ -123,7 +79,7 @@ static bool is_sound(struct model *m)
 static int open_checked(struct model *m, const uint8_t *file, size_t size, const char *name, struct hy_fault *f)
 {
 	const struct head *h = (const void *)file;
-	if (size < sizeof(*h) || memcmp(h->magic, magic, sizeof(magic)) != 0)
+	if (size < sizeof(*h) || memcmp(h->magic, MODEL_MAGIC, sizeof(h->magic)) != 0)
 		return hy_fail(f, HY_BAD_INPUT, "%s is not a Huiyin model file", name);
 	if (h->format != MODEL_FORMAT)
 		return hy_fail(f, h->format > MODEL_FORMAT ? HY_NEWER : HY_BAD_INPUT,
@@ -379,22 +335,25 @@ float model_polarity(const struct model *m, int task, const struct model_scores 
 	return t->kind == MODEL_POLARITY ? tanhf(t->polarity_scale * s->output[t->first_output]) : 0;
 }
 
-/* How much one row says for a label, in units of the score. */
-static float row_weight(const struct model *m, const struct task *t, uint32_t row, int label)
-{
-	const int8_t *w = &m->rows[(size_t)row * m->head->stride + t->first_output];
-	const struct output *o = &m->outputs[t->first_output];
-	if (t->kind == MODEL_POLARITY)
-		return label == 1 ? (float)w[1] * o[1].scale : (float)w[0] * o[0].scale * (label == 2 ? 1 : -1);
-	if (t->labels == 2)
-		return (float)w[0] * o[0].scale * (label == 0 ? 1 : -1);
-	return (float)w[label] * o[label].scale;
-}
-
-struct piece {
-	uint32_t begin, end; /* normalised positions */
-	float weight;
+/* Which column of a task's rows speaks for a label, and how loud; a negative scale when the column speaks against it. */
+struct column {
+	uint32_t at;
+	float scale;
 };
+
+static struct column column_of(const struct model *m, const struct task *t, int label)
+{
+	uint32_t first = t->first_output;
+	if (label < 0)
+		return (struct column){ first, 0 };
+	if (t->kind == MODEL_POLARITY && label == 1)
+		return (struct column){ first + 1, m->outputs[first + 1].scale };
+	if (t->kind == MODEL_POLARITY || t->labels == 2) {
+		bool above = t->kind == MODEL_POLARITY ? label == 2 : label == 0;
+		return (struct column){ first, above ? m->outputs[first].scale : -m->outputs[first].scale };
+	}
+	return (struct column){ first + (uint32_t)label, m->outputs[first + (uint32_t)label].scale };
+}
 
 /* Latin words stay whole, everything else is one position. */
 static uint32_t next_piece(const struct text *t, uint32_t at)
@@ -411,21 +370,24 @@ size_t model_evidence(const struct model *m, int task, int label, int other, con
 {
 	/* Long texts: the first part shows enough, and the sums stay on the stack. */
 	enum { LOOK = 2048, SPAN_MAX = 10 };
-	const struct task *row_task = &m->tasks[task];
-	float position[LOOK] = { 0 };
+	struct column for_it = column_of(m, &m->tasks[task], label), against = column_of(m, &m->tasks[task], other);
+	float position[LOOK + 1];
 	uint32_t count = t->count < LOOK ? t->count : LOOK;
+	memset(position, 0, (count + 1) * sizeof(*position));
+	/* Each n-gram's weight is spread evenly over its letters: noted as a step up and a step down, then summed once. */
 	for (uint32_t i = 0; i < hits->count; i++) {
 		const struct text_gram *g = &t->grams[hits->hit[i].gram];
 		uint32_t length = g->length & (TEXT_LIGHT - 1);
 		if (length == 0 || g->begin + length > count)
 			continue;
-		float w = row_weight(m, row_task, hits->hit[i].row, label);
-		if (other >= 0)
-			w -= row_weight(m, row_task, hits->hit[i].row, other);
-		w /= (float)length;
-		for (uint32_t k = g->begin; k < g->begin + length; k++)
-			position[k] += w;
+		const int8_t *row = &m->rows[(size_t)hits->hit[i].row * m->head->stride];
+		float w =
+			((float)row[for_it.at] * for_it.scale - (float)row[against.at] * against.scale) / (float)length;
+		position[g->begin] += w;
+		position[g->begin + length] -= w;
 	}
+	for (uint32_t k = 1; k < count; k++)
+		position[k] += position[k - 1];
 	/* A word weighs what its letters gathered; white space and marks carry nothing of their own. */
 	for (uint32_t at = 0, end; at < count; at = end) {
 		end = next_piece(t, at);
@@ -445,7 +407,7 @@ size_t model_evidence(const struct model *m, int task, int label, int other, con
 			if (position[k] > position[best])
 				best = k;
 		float peak = count ? position[best] : 0;
-		if (peak <= 0 || peak < first * 0.3f)
+		if (peak <= 1e-4f || peak < first * 0.3f)
 			break;
 		if (found == 0)
 			first = peak;
@@ -467,164 +429,4 @@ size_t model_evidence(const struct model *m, int task, int label, int other, con
 		out[found++] = (struct model_span){ t->origin[begin], t->origin[end - 1] + 1, peak };
 	}
 	return found;
-}
-
-static size_t put_section(struct hy_buffer *out, const void *data, size_t size)
-{
-	static const uint8_t zero[8];
-	hy_buffer_put(out, zero, (8 - out->size % 8) % 8);
-	size_t at = out->size;
-	hy_buffer_put(out, data, size);
-	return at;
-}
-
-static uint32_t log2_above(size_t n)
-{
-	uint32_t l = 0;
-	while (((size_t)1 << l) < n)
-		l++;
-	return l;
-}
-
-static void put_keys(struct hy_buffer *out, struct head *h, const uint32_t *keys)
-{
-	h->filter_log2 = log2_above((size_t)h->features * 12 + 64);
-	h->directory_log2 = log2_above(h->features / 2 + 2);
-	size_t words = (size_t)1 << (h->filter_log2 - 6), buckets = (size_t)1 << h->directory_log2;
-	uint64_t *filter = calloc(words, sizeof(*filter));
-	uint32_t *directory = calloc(buckets + 1, sizeof(*directory));
-	if (!filter || !directory)
-		hy_panic("no memory for a table of %u keys", h->features);
-	for (uint32_t i = 0; i < h->features; i++) {
-		uint32_t bit = filter_bit(keys[i], h->filter_log2);
-		filter[bit >> 6] |= (uint64_t)1 << (bit & 63);
-		directory[(keys[i] >> (32 - h->directory_log2)) + 1]++;
-	}
-	for (size_t i = 0; i < buckets; i++)
-		directory[i + 1] += directory[i];
-	h->filter_at = put_section(out, filter, words * sizeof(*filter));
-	h->directory_at = put_section(out, directory, (buckets + 1) * sizeof(*directory));
-	h->keys_at = put_section(out, keys, h->features * sizeof(*keys));
-	free(filter);
-	free(directory);
-}
-
-static void put_rows(struct hy_buffer *out, struct head *h, struct output *outputs, const float *weights)
-{
-	for (uint32_t k = 0; k < h->outputs; k++) {
-		float most = 0;
-		for (size_t i = 0; i < h->features; i++)
-			most = fmaxf(most, fabsf(weights[i * h->outputs + k]));
-		outputs[k].scale = most > 0 ? most / 127 : 1;
-	}
-	h->rows_at = put_section(out, NULL, 0);
-	for (size_t i = 0; i < h->features; i++) {
-		int8_t row[MODEL_OUTPUTS_MAX] = { 0 };
-		for (uint32_t k = 0; k < h->outputs; k++)
-			row[k] = (int8_t)lrintf(weights[i * h->outputs + k] / outputs[k].scale);
-		hy_buffer_put(out, row, h->stride);
-	}
-}
-
-static void seal(struct hy_buffer *file)
-{
-	struct head *h = (void *)file->data;
-	h->check = check_of(file->data, file->size);
-}
-
-int model_build(struct hy_buffer *out, const struct model_task_spec *tasks, int task_count, const uint32_t *keys,
-	const float *weights, size_t features, struct hy_fault *f)
-{
-	struct head h = { .format = MODEL_FORMAT,
-		.text = TEXT_VERSION,
-		.tasks = (uint32_t)task_count,
-		.features = (uint32_t)features };
-	memcpy(h.magic, magic, sizeof(magic));
-	struct task rows[MODEL_TASKS_MAX] = { 0 };
-	struct output outputs[MODEL_OUTPUTS_MAX] = { 0 };
-	struct hy_buffer labels = { 0 };
-	if (task_count < 1 || task_count > MODEL_TASKS_MAX)
-		return hy_fail(f, HY_BAD_INPUT, "a model has 1 to %d tasks", MODEL_TASKS_MAX);
-	for (int i = 0; i < task_count; i++) {
-		const struct model_task_spec *s = &tasks[i];
-		if (s->labels < 2 || s->labels > MODEL_LABELS_MAX ||
-			h.outputs + (uint32_t)s->outputs > MODEL_OUTPUTS_MAX) {
-			hy_buffer_free(&labels);
-			return hy_fail(f, HY_BAD_INPUT,
-				"task %s: %d labels, %d outputs; a task has 2 to %d labels, a model at most %d outputs",
-				s->name, s->labels, s->outputs, MODEL_LABELS_MAX, MODEL_OUTPUTS_MAX);
-		}
-		rows[i] = (struct task){ .kind = s->kind,
-			.first_output = h.outputs,
-			.outputs = (uint32_t)s->outputs,
-			.first_label = h.labels,
-			.labels = (uint32_t)s->labels,
-			.polarity_scale = s->polarity_scale,
-			.unsure_margin = s->unsure_margin };
-		memcpy(rows[i].name, s->name, sizeof(s->name));
-		memcpy(rows[i].calibration, s->calibration, sizeof(s->calibration));
-		memcpy(rows[i].band, s->band, sizeof(s->band));
-		for (int k = 0; k < s->outputs; k++)
-			outputs[h.outputs++].bias = s->bias[k];
-		for (int k = 0; k < s->labels; k++) {
-			struct label l = { 0 };
-			snprintf(l.name, sizeof(l.name), "%s", s->label[k]);
-			hy_buffer_put(&labels, &l, sizeof(l));
-			h.labels++;
-		}
-	}
-	h.stride = (h.outputs + STRIDE_STEP - 1) / STRIDE_STEP * STRIDE_STEP;
-	hy_buffer_clear(out);
-	hy_buffer_put(out, &h, sizeof(h)); /* again below, when the places are known */
-	h.tasks_at = put_section(out, rows, (size_t)task_count * sizeof(*rows));
-	h.outputs_at = put_section(out, outputs, h.outputs * sizeof(*outputs));
-	h.labels_at = put_section(out, labels.data, labels.size);
-	put_keys(out, &h, keys);
-	put_rows(out, &h, outputs, weights);
-	hy_buffer_free(&labels);
-	if (out->err)
-		return hy_fail(f, HY_NO_MEMORY, "no memory for a model of %zu features", features);
-	h.size = out->size;
-	memcpy(out->data, &h, sizeof(h));
-	memcpy(out->data + h.outputs_at, outputs, h.outputs * sizeof(*outputs));
-	seal(out);
-	return HY_OK;
-}
-
-void model_tune(struct hy_buffer *file, int task, const float calibration[2], const float band[2], float polarity_scale,
-	float unsure_margin)
-{
-	struct head *h = (void *)file->data;
-	struct task *t = (struct task *)(void *)(file->data + h->tasks_at) + task;
-	memcpy(t->calibration, calibration, sizeof(t->calibration));
-	memcpy(t->band, band, sizeof(t->band));
-	t->polarity_scale = polarity_scale;
-	t->unsure_margin = unsure_margin;
-	seal(file);
-}
-
-void model_tune_like(struct hy_buffer *file, const struct model *like)
-{
-	for (int i = 0; i < model_tasks(like); i++) {
-		const struct task *t = &like->tasks[i];
-		model_tune(file, i, t->calibration, t->band, t->polarity_scale, t->unsure_margin);
-	}
-}
-
-int model_write(const char *path, struct hy_bytes file, struct hy_fault *f)
-{
-	char next[4096];
-	if ((size_t)snprintf(next, sizeof(next), "%s.new", path) >= sizeof(next))
-		return hy_fail(f, HY_TOO_LARGE, "the path of the model is too long");
-	FILE *out = fopen(next, "we");
-	if (!out)
-		return hy_fail(f, hy_err_from_errno(errno), "%s: %s", next, strerror(errno));
-	bool good = fwrite(file.data, 1, file.size, out) == file.size && fflush(out) == 0 && fsync(fileno(out)) == 0;
-	int saved = errno;
-	good = fclose(out) == 0 && good;
-	if (good && rename(next, path) == 0)
-		return HY_OK;
-	saved = good ? errno : saved;
-	unlink(next);
-	return hy_fail(f, hy_err_from_errno(saved), "%s: %s", path, strerror(saved));
 }

@@ -11,7 +11,7 @@
  * a table makes the fold one load. Without ICU's data the table stays the identity: traditional text is then judged as it is. */
 enum { HAN_FIRST = 0x4E00, HAN_LAST = 0x9FFF, HAN_COUNT = HAN_LAST - HAN_FIRST + 1 };
 static uint16_t simplified[HAN_COUNT];
-static pthread_once_t simplified_once = PTHREAD_ONCE_INIT;
+static pthread_once_t tables_once = PTHREAD_ONCE_INIT;
 
 static void simplified_fill(void)
 {
@@ -39,9 +39,95 @@ static void simplified_fill(void)
 		utrans_close(tr);
 }
 
+/* Frequent words that give another Latin-script language away; none of them is an English word. */
+static const char *const foreign_words[] = {
+	"que",
+	"los",
+	"las",
+	"una",
+	"muy",
+	"para",
+	"pero",
+	"por",
+	"con",
+	"esta",
+	"gracias",
+	"der",
+	"und",
+	"das",
+	"nicht",
+	"ist",
+	"ich",
+	"mit",
+	"sehr",
+	"auch",
+	"eine",
+	"les",
+	"des",
+	"est",
+	"pas",
+	"une",
+	"pour",
+	"avec",
+	"tr\xE8s",
+	"dans",
+	"nous",
+	"je",
+	"il",
+	"che",
+	"non",
+	"sono",
+	"molto",
+	"della",
+	"uma",
+	"muito",
+	"obrigado",
+	"het",
+	"een",
+	"niet",
+	"van",
+	"voor",
+	"och",
+	"inte",
+	"jest",
+	"nie",
+	"yang",
+	"tidak",
+	"dan",
+	"saya",
+};
+enum { FOREIGN_WORDS = sizeof(foreign_words) / sizeof(*foreign_words) };
+static uint64_t foreign_keys[FOREIGN_WORDS]; /* the same, eight letters in one number */
+
+static void foreign_fill(void)
+{
+	for (size_t i = 0; i < FOREIGN_WORDS; i++)
+		for (const char *p = foreign_words[i]; *p; p++)
+			foreign_keys[i] = foreign_keys[i] << 8 | (uint8_t)*p;
+}
+
+static bool is_foreign_word(const uint32_t *p, uint32_t n)
+{
+	uint64_t key = 0;
+	if (n < 2 || n > 8)
+		return false;
+	for (uint32_t k = 0; k < n; k++)
+		key = key << 8 | (p[k] & 0xFF);
+	for (size_t i = 0; i < FOREIGN_WORDS; i++)
+		if (foreign_keys[i] == key)
+			return true;
+	return false;
+}
+
+static void tables_fill(void)
+{
+	simplified_fill();
+	foreign_fill();
+}
+
 struct text *text_new(void)
 {
-	pthread_once(&simplified_once, simplified_fill);
+	pthread_once(&tables_once, tables_fill);
 	struct text *t = calloc(1, sizeof(*t));
 	if (!t)
 		hy_panic("no memory for a text of %zu bytes", sizeof(*t));
@@ -327,25 +413,6 @@ void text_grams(struct text *t)
 	clauses(t);
 }
 
-/* Frequent words that give another Latin-script language away; none of them is an English word. */
-static bool is_foreign_word(const uint32_t *p, uint32_t n)
-{
-	static const char *const words[] = { "que", "los", "las", "una", "muy", "para", "pero", "por", "con", "esta",
-		"gracias", "der", "und", "das", "nicht", "ist", "ich", "mit", "sehr", "auch", "eine", "les", "des",
-		"est", "pas", "une", "pour", "avec", "tr\xE8s", "dans", "nous", "je", "il", "che", "non", "sono",
-		"molto", "della", "uma", "muito", "obrigado", "het", "een", "niet", "van", "voor", "och", "inte",
-		"jest", "nie", "yang", "tidak", "dan", "saya" };
-	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
-		const char *w = words[i];
-		uint32_t k = 0;
-		while (k < n && w[k] && (uint8_t)w[k] == p[k])
-			k++;
-		if (k == n && w[k] == 0)
-			return true;
-	}
-	return false;
-}
-
 enum text_language text_language(const struct text *t)
 {
 	/* A Han character says about as much as three Latin letters, and product names are Latin in Chinese text too. */
@@ -364,7 +431,7 @@ enum text_language text_language(const struct text *t)
 		if (!w->letters)
 			continue;
 		words++;
-		foreign += w->end - w->begin <= 8 && is_foreign_word(t->norm + w->begin, w->end - w->begin);
+		foreign += is_foreign_word(t->norm + w->begin, w->end - w->begin);
 	}
 	if (foreign >= 2 && foreign * 8 >= words)
 		return TEXT_OTHER;

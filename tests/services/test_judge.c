@@ -43,7 +43,8 @@ static Huiyin__Classification judged(struct fx *fx, struct hy_bytes text)
 {
 	Huiyin__Classification c;
 	hy_arena_reset(fx->arena);
-	judge_text(fx->judge, fx->scratch, &(struct judge_input){ .text = text, .project = 1, .at_ms = 42 }, &c, fx->arena);
+	judge_text(fx->judge, fx->scratch, &(struct judge_input){ .text = text, .project = 1, .at_ms = 42 }, &c,
+		fx->arena);
 	return c;
 }
 
@@ -56,7 +57,9 @@ static Huiyin__Classification rated(struct fx *fx, const char *text, const char 
 	r.score = score;
 	r.lower_better = lower_better;
 	hy_arena_reset(fx->arena);
-	judge_text(fx->judge, fx->scratch, &(struct judge_input){ .text = hy_bytes_text(text), .ratings = list, .rating_count = 1 }, &c, fx->arena);
+	judge_text(fx->judge, fx->scratch,
+		&(struct judge_input){ .text = hy_bytes_text(text), .ratings = list, .rating_count = 1 }, &c,
+		fx->arena);
 	return c;
 }
 
@@ -74,7 +77,8 @@ static void check_sound(const Huiyin__Classification *c, size_t points)
 		}
 	}
 	assert_true(c->polarity >= -1 && c->polarity <= 1);
-	assert_true(strcmp(c->language, "zh") == 0 || strcmp(c->language, "en") == 0 || strcmp(c->language, "other") == 0);
+	assert_true(
+		strcmp(c->language, "zh") == 0 || strcmp(c->language, "en") == 0 || strcmp(c->language, "other") == 0);
 	assert_true(protobuf_c_message_check(&c->base));
 }
 
@@ -101,19 +105,24 @@ static const struct sample samples[] = {
 	{ "充电的时候手机冒烟起火了，太危险了", "zh", "negative", NULL, "quality", "critical" },
 	{ "再不退款我就找律师起诉你们", "zh", "negative", "complaint", "order_refund", "high" },
 	{ "The app crashes every time I open the camera", "en", "negative", "bug_report", "app_tech", "normal" },
-	{ "I can't log in to my account, the verification code never arrives", "en", "negative", "bug_report", "account", NULL },
+	{ "I can't log in to my account, the verification code never arrives", "en", "negative", "bug_report",
+		"account", NULL },
 	{ "Would be great if you could add dark mode", "en", NULL, "feature_request", "performance_usability", "low" },
 	{ "Please add an option to export my data", "en", NULL, "feature_request", NULL, "low" },
 	{ "How do I change my password?", "en", NULL, "question", "account", "normal" },
 	{ "Could you tell me when my order will ship?", "en", NULL, "question", "delivery", NULL },
-	{ "My package never arrived and nobody answers the phone. Terrible service!", "en", "negative", "complaint", "delivery", NULL },
+	{ "My package never arrived and nobody answers the phone. Terrible service!", "en", "negative", "complaint",
+		"delivery", NULL },
 	{ "Way too expensive, the price doubled for nothing", "en", "negative", "complaint", "price", NULL },
 	{ "Love it, works perfectly, best app ever", "en", "positive", "praise", "app_tech", "low" },
-	{ "Customer service was rude and unhelpful, very disappointed", "en", "negative", "complaint", "service", NULL },
-	{ "I want my money back, the refund was refused twice. Awful.", "en", "negative", "complaint", "order_refund", NULL },
+	{ "Customer service was rude and unhelpful, very disappointed", "en", "negative", "complaint", "service",
+		NULL },
+	{ "I want my money back, the refund was refused twice. Awful.", "en", "negative", "complaint", "order_refund",
+		NULL },
 	{ "Our whole team is locked out, production is down, urgent!!!", "en", "negative", NULL, NULL, "critical" },
 	{ "The battery caught fire while charging and my son was injured", "en", "negative", NULL, NULL, "critical" },
-	{ "Someone made an unauthorized payment from my account, my card was stolen, please help immediately", "en", NULL, NULL, NULL, "critical" },
+	{ "Someone made an unauthorized payment from my account, my card was stolen, please help immediately", "en",
+		NULL, NULL, NULL, "critical" },
 };
 
 static void feedback_in_both_languages_is_understood(void **state)
@@ -140,14 +149,24 @@ static void the_language_is_told(void **state)
 	static const struct {
 		const char *text, *language;
 	} cases[] = {
-		{ "物流太慢了", "zh" }, { "Too slow", "en" }, { "app打不开", "zh" }, { "crash", "en" }, { "OK", "en" },
-		{ "這個產品非常好用", "zh" }, { "使用Windows 11的Chrome浏览器登录", "zh" },
-		{ "これはとても良い製品です、ありがとう", "other" }, { "정말 좋아요 감사합니다", "other" },
-		{ "Очень плохой сервис", "other" }, { "خدمة سيئة جدا", "other" },
+		{ "物流太慢了", "zh" },
+		{ "Too slow", "en" },
+		{ "app打不开", "zh" },
+		{ "crash", "en" },
+		{ "OK", "en" },
+		{ "這個產品非常好用", "zh" },
+		{ "使用Windows 11的Chrome浏览器登录", "zh" },
+		{ "これはとても良い製品です、ありがとう", "other" },
+		{ "정말 좋아요 감사합니다", "other" },
+		{ "Очень плохой сервис", "other" },
+		{ "خدمة سيئة جدا", "other" },
 		{ "Je ne suis pas content avec votre service, c'est très lent", "other" },
 		{ "Der Versand hat sehr lange gedauert und ich bin nicht zufrieden", "other" },
-		{ "El servicio es muy malo y los pedidos llegan tarde, gracias por nada", "other" }, { "12345", "other" },
-		{ "👍👍👍", "other" }, { "", "other" }, { "The café on Müller street was great, thanks", "en" },
+		{ "El servicio es muy malo y los pedidos llegan tarde, gracias por nada", "other" },
+		{ "12345", "other" },
+		{ "👍👍👍", "other" },
+		{ "", "other" },
+		{ "The café on Müller street was great, thanks", "en" },
 	};
 	struct fx *fx = *state;
 	int wrong = 0;
@@ -243,10 +262,12 @@ static void a_rating_decides_when_there_are_no_words(void **state)
 static void a_rating_nudges_weak_words_and_gives_way_to_strong_ones(void **state)
 {
 	struct fx *fx = *state;
-	double down = rated(fx, "就这样吧", "stars", 1, false).polarity, up = rated(fx, "就这样吧", "stars", 5, false).polarity;
+	double down = rated(fx, "就这样吧", "stars", 1, false).polarity,
+	       up = rated(fx, "就这样吧", "stars", 5, false).polarity;
 	assert_true(down < up);
 	assert_string_equal(rated(fx, "就这样吧", "stars", 1, false).sentiment->name, "negative");
-	assert_string_equal(rated(fx, "太差了，垃圾，完全没法用，再也不买了", "stars", 5, false).sentiment->name, "negative");
+	assert_string_equal(
+		rated(fx, "太差了，垃圾，完全没法用，再也不买了", "stars", 5, false).sentiment->name, "negative");
 }
 
 static void nothing_at_all_is_left_to_a_person(void **state)
@@ -282,7 +303,8 @@ static void repeat(struct fx *fx, const char *part, size_t points)
 
 static void long_and_monotonous_texts_are_judged_too(void **state)
 {
-	static const char *const parts[] = { "a", "啊", "!", "😀", "差", "a ", "a!", "好 ", "。", "0", "э", "か", "闪退", "crash ", "\xF0\xA0\x80\x80" };
+	static const char *const parts[] = { "a", "啊", "!", "😀", "差", "a ", "a!", "好 ", "。", "0", "э", "か", "闪退",
+		"crash ", "\xF0\xA0\x80\x80" };
 	struct fx *fx = *state;
 	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
 		repeat(fx, parts[i], 10000);
@@ -332,7 +354,8 @@ static void a_full_arena_costs_evidence_but_never_a_label(void **state)
 	for (size_t limit = 64; limit <= 4096; limit += 64) {
 		struct hy_arena *small = hy_arena_new(limit);
 		Huiyin__Classification c;
-		judge_text(fx->judge, fx->scratch, &(struct judge_input){ .text = HY_LIT("快递太慢，客服不理人，我要退款，马上！") }, &c, small);
+		judge_text(fx->judge, fx->scratch,
+			&(struct judge_input){ .text = HY_LIT("快递太慢，客服不理人，我要退款，马上！") }, &c, small);
 		assert_string_equal(c.sentiment->name, "negative");
 		assert_string_equal(c.type->name, "complaint");
 		assert_true(strlen(c.topic->name) > 0 && strlen(c.urgency->name) > 0);
@@ -379,7 +402,8 @@ static void every_phrase_is_written_as_texts_are_read(void **state)
 			text_read(t, hy_bytes(p, size));
 			lexicon_find(l, t, &found);
 			for (uint32_t k = 0; k < found.count; k++)
-				hit |= found.at[k].sign == phrases[i].sign && found.at[k].begin == 0 && found.at[k].end == t->count;
+				hit |= found.at[k].sign == phrases[i].sign && found.at[k].begin == 0 &&
+				       found.at[k].end == t->count;
 			if (!hit) {
 				print_error("phrases.c: \"%.*s\" is never found\n", (int)size, p);
 				wrong++;

@@ -12,18 +12,23 @@
 
 /* A small shop's letters: two labels in two languages, told apart by a handful of words. */
 static const char *const subjects[] = { "外套", "耳机", "水杯", "台灯", "背包", "键盘", "雨伞", "毛毯" };
-static const char *const objects[] = { "jacket", "kettle", "lamp", "keyboard", "blanket", "backpack", "umbrella", "mug" };
+static const char *const objects[] = { "jacket", "kettle", "lamp", "keyboard", "blanket", "backpack", "umbrella",
+	"mug" };
 
 static void write_rows(FILE *out, int from, int to)
 {
 	for (int i = from; i < to; i++) {
 		const char *zh = subjects[i % 8], *en = objects[(i + i / 8) % 8];
-		fprintf(out, "{\"text\":\"%s的快递还没有到，第%d天了\",\"label\":\"delivery\",\"lang\":\"zh\"}\n", zh, i);
+		fprintf(out, "{\"text\":\"%s的快递还没有到，第%d天了\",\"label\":\"delivery\",\"lang\":\"zh\"}\n", zh,
+			i);
 		fprintf(out, "{\"text\":\"%s的账单不对，多收了%d块\",\"label\":\"billing\",\"lang\":\"zh\"}\n", zh, i);
 		fprintf(out, "{\"text\":\"%s用了%d天就闪退，打不开\",\"label\":\"app\",\"lang\":\"zh\"}\n", zh, i);
-		fprintf(out, "{\"text\":\"The parcel with my %s has not arrived, day %d\",\"label\":\"delivery\"}\n", en, i);
-		fprintf(out, "{\"text\":\"My invoice for the %s is wrong by %d dollars\",\"label\":\"billing\"}\n", en, i);
-		fprintf(out, "{\"text\":\"App crashes when I look at the %s, %d times now\",\"label\":\"app\"}\n", en, i);
+		fprintf(out, "{\"text\":\"The parcel with my %s has not arrived, day %d\",\"label\":\"delivery\"}\n",
+			en, i);
+		fprintf(out, "{\"text\":\"My invoice for the %s is wrong by %d dollars\",\"label\":\"billing\"}\n", en,
+			i);
+		fprintf(out, "{\"text\":\"App crashes when I look at the %s, %d times now\",\"label\":\"app\"}\n", en,
+			i);
 	}
 }
 
@@ -49,8 +54,8 @@ static int train_at(struct fx *fx, struct hy_buffer *file)
 	const char *files[] = { fx->train };
 	size_t rows;
 	int labels;
-	return set_train(&(struct set_options){ .task = "department", .files = files, .file_count = 1, .dev = fx->dev }, file, &rows,
-		&labels, &fx->fault);
+	return set_train(&(struct set_options){ .task = "department", .files = files, .file_count = 1, .dev = fx->dev },
+		file, &rows, &labels, &fx->fault);
 }
 
 static int setup(void **state)
@@ -243,7 +248,8 @@ static void the_evidence_is_the_words_that_decided(void **state)
 static void evidence_stays_inside_whatever_the_text_is(void **state)
 {
 	struct fx *fx = *state;
-	static const char *const texts[] = { "", " ", "!", "\xff\xfe闪退", "１２３闪退！！！", "e\xCC\x81闪退", "👍🏽闪退👍🏽", "   闪退   " };
+	static const char *const texts[] = { "", " ", "!", "\xff\xfe闪退", "１２３闪退！！！", "e\xCC\x81闪退",
+		"👍🏽闪退👍🏽", "   闪退   " };
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
 		struct model_span span[3];
 		struct model_verdict v = verdict(fx, texts[i]);
@@ -301,7 +307,8 @@ static void one_label_alone_teaches_nothing(void **state)
 	const char *files[] = { path };
 	size_t rows;
 	int labels;
-	assert_int_equal(set_train(&(struct set_options){ .task = "t", .files = files, .file_count = 1 }, &file, &rows, &labels, &fx->fault),
+	assert_int_equal(set_train(&(struct set_options){ .task = "t", .files = files, .file_count = 1 }, &file, &rows,
+				 &labels, &fx->fault),
 		HY_BAD_INPUT);
 	assert_non_null(strstr(fx->fault.text, "two labels"));
 	hy_buffer_free(&file);
@@ -315,7 +322,9 @@ static void without_dev_rows_confidence_comes_from_rows_held_out(void **state)
 	const char *files[] = { fx->train };
 	size_t rows;
 	int labels;
-	assert_int_equal(set_train(&(struct set_options){ .task = "t", .files = files, .file_count = 1 }, &file, &rows, &labels, &fx->fault), HY_OK);
+	assert_int_equal(set_train(&(struct set_options){ .task = "t", .files = files, .file_count = 1 }, &file, &rows,
+				 &labels, &fx->fault),
+		HY_OK);
 	assert_int_equal(rows, 144);
 	assert_int_equal(labels, 3);
 	assert_int_equal(model_open_bytes(&m, hy_buffer_view(&file), &fx->fault), HY_OK);
@@ -328,8 +337,8 @@ static void the_tool_trains_evaluates_and_says_how_to_use_it(void **state)
 	struct fx *fx = *state;
 	char out[300];
 	snprintf(out, sizeof(out), "%s/tool.model", fx->dir);
-	char *train[] = { "huiyin-classifier", "--tool", "train", "--data", fx->train, "--dev", fx->dev, "--task", "department", "--out",
-		out, "--json", NULL };
+	char *train[] = { "huiyin-classifier", "--tool", "train", "--data", fx->train, "--dev", fx->dev, "--task",
+		"department", "--out", out, "--json", NULL };
 	assert_int_equal(classifier_tool(12, train), 0);
 	char *eval[] = { "huiyin-classifier", "--tool", "eval", "--model", out, "--json", fx->dev, NULL };
 	assert_int_equal(classifier_tool(7, eval), 0);
