@@ -23,6 +23,9 @@ const struct hy_conf_row hy_service_conf[] = {
 	{ 0 },
 };
 
+/* In a flood work() gets its turn this often: what it does (a batch of mail files takes some 50 ms) would hold up everything behind. */
+enum { WORK_PAUSE_MS = 250 };
+
 static const char *const own_tables[] = { "daemon", "dead", "asked", "stream", NULL };
 
 /* ---- small services to the service ---- */
@@ -468,12 +471,29 @@ static int64_t until_wanted(struct hy_daemon *d, enum step_result last, int64_t 
 	return wait < 0 ? 0 : wait;
 }
 
+/* More than a step's worth of records waits on some input. */
+static bool behind(const struct hy_daemon *d)
+{
+	for (size_t i = 0; i < d->input_count; i++) {
+		struct hy_follow_state f = hy_follow_state(d->inputs[i].follow);
+		if (f.link == HY_LINK_UP && f.head > f.mark.seq + HY_STEP_RECORDS)
+			return true;
+	}
+	return false;
+}
+
 static void do_work(struct hy_daemon *d)
 {
 	if (!d->service->work) {
 		d->work_at = NEVER;
 		return;
 	}
+	int64_t now = hy_mono_ms();
+	if (now < d->worked_at + WORK_PAUSE_MS && behind(d)) {
+		d->work_at = d->worked_at + WORK_PAUSE_MS;
+		return;
+	}
+	d->worked_at = now;
 	int64_t ms = d->service->work(d, d->self);
 	d->work_at = ms < 0 ? NEVER : hy_mono_ms() + ms;
 }

@@ -98,6 +98,7 @@ struct hy_daemon {
 	bool progressed;       /* since the start */
 	int64_t retry_at, retry_ms; /* monotonic: after a failure that may pass */
 	int64_t work_at;       /* monotonic: when service->work() wants to be called */
+	int64_t worked_at;     /* monotonic: when it was called last */
 	const void *view;
 	struct pool *pool;
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -155,9 +156,12 @@ int main(int argc, char **argv)
 	double took = (double)(bench_ns() - began) / 1e9;
 	bench_say("rate", (double)count / took);
 	bench_say("server_cpu_us", bench_usage(pid).cpu_s * 1e6 / (double)count);
-	while (wait(NULL) > 0 && took > 0) /* the workers; the server goes next */
-		if (waitpid(-1, &status, WNOHANG) == 0)
-			break;
+	for (int i = 0; i < hops; i++) /* the publisher and the other workers; the sink was one of hops + 1 */
+		wait(NULL);
+	struct rusage clients;
+	getrusage(RUSAGE_CHILDREN, &clients);
+	double cpu_s = (double)(clients.ru_utime.tv_sec + clients.ru_stime.tv_sec) + (double)(clients.ru_utime.tv_usec + clients.ru_stime.tv_usec) / 1e6;
+	bench_say("cpu_us", (cpu_s + bench_usage(pid).cpu_s) * 1e6 / (double)count);
 	bench_stop(pid);
 	return 0;
 }

@@ -151,7 +151,8 @@ static int on_record(struct hy_step *s, void *self)
 	return hy_step_pass(s);
 }
 
-static int64_t work(struct hy_daemon *d, void *self)
+/* After each commit. */
+static const void *settled(struct hy_daemon *d, void *self)
 {
 	struct station *st = self;
 	uint64_t head = hy_stream_state(hy_daemon_output(d)).head;
@@ -171,6 +172,13 @@ static int64_t work(struct hy_daemon *d, void *self)
 		fflush(stdout);
 		st->rate = 0;
 	}
+	return NULL;
+}
+
+static int64_t work(struct hy_daemon *d, void *self)
+{
+	struct station *st = self;
+	(void)d;
 	if (!st->going && st->role > 1) {
 		st->going = true;
 		printf("ready\n");
@@ -192,7 +200,7 @@ int main(int argc, char **argv)
 	struct hy_input inputs[] = { { streams[st.role - 1], names[st.role - 1], on_record, false, NULL }, { 0 } };
 	const char *readers[] = { st.role < 4 ? names[st.role + 1] : NULL, NULL };
 	struct hy_service service = { .name = names[st.role], .summary = "a station of the bare chain", .version = 1, .inputs = st.role > 1 ? inputs : &inputs[1],
-		.output = streams[st.role], .readers = readers, .work = work };
+		.output = streams[st.role], .readers = readers, .work = work, .view = settled };
 	struct hy_daemon_options options = { .dir = argv[1] };
 	struct hy_fault f = { 0 };
 	hy_log_open(service.name, HY_INFO, -1);
