@@ -2,7 +2,8 @@
 
 #include <stdlib.h>
 
-const char *const excused_names[EXCUSED + 1] = { "no_contact", "unsubscribed", "refused", "bounced", "gave_up", "capped", "spam", "erased", "anonymous_praise", NULL };
+const char *const excused_names[EXCUSED + 1] = { "no_contact", "unsubscribed", "refused", "bounced", "gave_up",
+	"capped", "spam", "erased", "anonymous_praise", NULL };
 
 static int64_t least(int64_t a, int64_t b)
 {

@@ -14,14 +14,25 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { EXCUSED_NO_CONTACT, EXCUSED_UNSUBSCRIBED, EXCUSED_REFUSED, EXCUSED_BOUNCED, EXCUSED_GAVE_UP, EXCUSED_CAPPED, EXCUSED_SPAM, EXCUSED_ERASED, EXCUSED_ANONYMOUS_PRAISE, EXCUSED };
+enum {
+	EXCUSED_NO_CONTACT,
+	EXCUSED_UNSUBSCRIBED,
+	EXCUSED_REFUSED,
+	EXCUSED_BOUNCED,
+	EXCUSED_GAVE_UP,
+	EXCUSED_CAPPED,
+	EXCUSED_SPAM,
+	EXCUSED_ERASED,
+	EXCUSED_ANONYMOUS_PRAISE,
+	EXCUSED
+};
 extern const char *const excused_names[EXCUSED + 1];
 
 struct station {
 	int64_t seen, emitted; /* feedbacks taken in and passed on */
-	int64_t dead;          /* dead letters that are feedback, up to the last id accepted */
-	int64_t dead_all;      /* all of them, of the same moment as seen and emitted */
-	int64_t mark, head;    /* of its forward input; of its stream */
+	int64_t dead; /* dead letters that are feedback, up to the last id accepted */
+	int64_t dead_all; /* all of them, of the same moment as seen and emitted */
+	int64_t mark, head; /* of its forward input; of its stream */
 };
 
 struct account {

@@ -25,20 +25,26 @@ static int ask_collector(struct audit *o, struct hy_fault *f)
 	json_t *j = huiyin_ask(&o->common, "collector", "audit", NULL, f);
 	if (!j)
 		return f->err;
-	o->account = (struct account){ .accepted = huiyin_number(j, "accepted"), .collector_head = huiyin_number(j, "head") };
+	o->account = (struct account){ .accepted = huiyin_number(j, "accepted"),
+		.collector_head = huiyin_number(j, "head") };
 	const char *upto = huiyin_text(j, "upto");
-	snprintf(o->upto, sizeof(o->upto), "%s", *upto ? upto : "00000000-0000-0000-0000-000000000000"); /* nothing yet: nothing counts */
+	snprintf(o->upto, sizeof(o->upto), "%s",
+		*upto ? upto : "00000000-0000-0000-0000-000000000000"); /* nothing yet: nothing counts */
 	json_decref(j);
 	return HY_OK;
 }
 
-static int ask_standing(struct audit *o, const char *daemon, const char *input, const char *upto, struct station *out, struct hy_fault *f)
+static int ask_standing(struct audit *o, const char *daemon, const char *input, const char *upto, struct station *out,
+	struct hy_fault *f)
 {
 	const char *const arguments[] = { "upto", upto, NULL };
 	json_t *j = huiyin_ask(&o->common, daemon, "standing", *upto ? arguments : NULL, f);
 	if (!j)
 		return f->err;
-	*out = (struct station){ .seen = huiyin_number(j, "seen"), .emitted = huiyin_number(j, "emitted"), .dead = huiyin_number(j, "dead"), .head = huiyin_number(j, "head"),
+	*out = (struct station){ .seen = huiyin_number(j, "seen"),
+		.emitted = huiyin_number(j, "emitted"),
+		.dead = huiyin_number(j, "dead"),
+		.head = huiyin_number(j, "head"),
 		.mark = huiyin_number(json_object_get(j, "marks"), input) };
 	json_decref(j);
 	return HY_OK;
@@ -64,14 +70,16 @@ static void add_steps(struct audit *o, const json_t *list)
 {
 	json_t *step;
 	size_t i;
-	json_array_foreach (list, i, step) {
+	json_array_foreach(list, i, step)
+	{
 		if (o->step_count == o->step_room) {
 			o->step_room = o->step_room ? 2 * o->step_room : 256;
 			o->steps = realloc(o->steps, o->step_room * sizeof(*o->steps));
 			if (!o->steps)
 				hy_panic("no memory for the audit");
 		}
-		o->steps[o->step_count++] = (struct close_step){ json_integer_value(json_array_get(step, 0)), json_integer_value(json_array_get(step, 1)) };
+		o->steps[o->step_count++] = (struct close_step){ json_integer_value(json_array_get(step, 0)),
+			json_integer_value(json_array_get(step, 1)) };
 	}
 }
 
@@ -165,13 +173,16 @@ static json_t *audit_json(const struct audit *o)
 	json_t *excused = json_object();
 	for (size_t i = 0; i < EXCUSED; i++)
 		json_object_set_new(excused, excused_names[i], json_integer(a->excused[i]));
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:f, s:I}", "accepted", (json_int_t)a->accepted, "in_flight", (json_int_t)a->in_flight, "open",
-		(json_int_t)a->open, "dead", (json_int_t)a->dead, "held", (json_int_t)a->held, "answered", (json_int_t)a->answered, "excused", excused, "replies",
-		(json_int_t)a->replies, "unaccounted", (json_int_t)a->unaccounted, "duplicated", (json_int_t)a->duplicated, "closure_coverage", a->coverage, "median_close_ms",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:I, s:f, s:I}", "accepted",
+		(json_int_t)a->accepted, "in_flight", (json_int_t)a->in_flight, "open", (json_int_t)a->open, "dead",
+		(json_int_t)a->dead, "held", (json_int_t)a->held, "answered", (json_int_t)a->answered, "excused",
+		excused, "replies", (json_int_t)a->replies, "unaccounted", (json_int_t)a->unaccounted, "duplicated",
+		(json_int_t)a->duplicated, "closure_coverage", a->coverage, "median_close_ms",
 		(json_int_t)o->median_ms);
 }
 
-static void row(struct show_table *t, const struct account *a, enum show_color color, const char *name, int64_t n, const char *meaning)
+static void row(struct show_table *t, const struct account *a, enum show_color color, const char *name, int64_t n,
+	const char *meaning)
 {
 	struct hy_buffer count = { 0 }, bar = { 0 };
 	show_count(&count, n);
@@ -179,7 +190,7 @@ static void row(struct show_table *t, const struct account *a, enum show_color c
 		show_bar(&bar, (double)n / (double)a->accepted, 20);
 	show_cell(t, SHOW_BOLD, "%s", name);
 	show_cell(t, n ? color : SHOW_DIM, "%s", hy_buffer_string(&count));
-	show_cell(t, color, "%-20s", hy_buffer_string(&bar));
+	show_cell(t, color, "%s", hy_buffer_string(&bar));
 	show_cell(t, SHOW_DIM, "%s", meaning);
 	hy_buffer_free(&count);
 	hy_buffer_free(&bar);
@@ -187,12 +198,13 @@ static void row(struct show_table *t, const struct account *a, enum show_color c
 
 static void print(const struct audit *o)
 {
-	static const char *const why[EXCUSED] = { "nobody left an address", "asked not to be told", "their side refused it", "their address does not exist", "tried until it was given up",
+	static const char *const why[EXCUSED] = { "nobody left an address", "asked not to be told",
+		"their side refused it", "their address does not exist", "tried until it was given up",
 		"told too often already", "not a customer's word", "erased at their request", "praise without a name" };
 	const struct account *a = &o->account;
 	struct show_table t;
 	char close[24];
-	show_table_open(&t, "|>FEEDBACK||");
+	show_table_open(&t, "|>FEEDBACK| | ");
 	row(&t, a, SHOW_PLAIN, "accepted", a->accepted, "every feedback that was answered with 202");
 	row(&t, a, SHOW_CYAN, "in flight", a->in_flight, "on its way to a decision");
 	row(&t, a, SHOW_YELLOW, "open", a->open, "in a ticket, or about to be told");
@@ -203,11 +215,13 @@ static void print(const struct audit *o)
 	for (size_t i = 0; i < EXCUSED; i++)
 		if (a->excused[i])
 			row(&t, a, SHOW_MAGENTA, excused_names[i], a->excused[i], why[i]);
-	row(&t, a, SHOW_RED, "unaccounted", a->unaccounted, a->unaccounted ? "this must not be: please keep the stores and report it" : "");
+	row(&t, a, SHOW_RED, "unaccounted", a->unaccounted,
+		a->unaccounted ? "this must not be: please keep the stores and report it" : "");
 	row(&t, a, SHOW_RED, "duplicated", a->duplicated, a->duplicated ? "notices or feedbacks that came twice" : "");
 	show_table_print(&t, stdout);
 	hy_duration_text(o->median_ms, close);
-	printf("\n%s%.1f %%%s of what was due an answer has it", show_color(stdout, SHOW_BOLD), 100 * a->coverage, show_plain(stdout));
+	printf("\n%s%.1f %%%s of what was due an answer has it", show_color(stdout, SHOW_BOLD), 100 * a->coverage,
+		show_plain(stdout));
 	printf(a->answered ? "; half of the answers came within %s.\n" : ".\n", close);
 }
 
@@ -216,7 +230,8 @@ int huiyin_audit(int argc, char **argv)
 	struct audit o = { .steps = NULL };
 	struct hy_fault f = { 0 };
 	huiyin_options(argc, argv, NULL, huiyin_no_options, NULL,
-		"Asks the four daemons one after the other and accounts for every feedback that was accepted: accepted = in_flight + open + dead + held + answered + excused + "
+		"Asks the four daemons one after the other and accounts for every feedback that was accepted: accepted "
+		"= in_flight + open + dead + held + answered + excused + "
 		"replies. Exit code 1 when something is unaccounted for or duplicated.\v"
 		"Examples:\n  huiyin audit\n  huiyin audit --json | jq .closure_coverage\n",
 		&o.common);

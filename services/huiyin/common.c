@@ -23,7 +23,8 @@ static const struct argp_option common_rows[] = {
 	{ NULL, 0, NULL, 0, "Everywhere:", 10 },
 	{ "directory", 'C', "DIR", 0, "The installation (default ./huiyin, then /etc/huiyin)", 10 },
 	{ "json", OPTION_JSON, NULL, 0, "Answer in JSON, for scripts", 10 },
-	{ "color", OPTION_COLOR, "WHEN", 0, "always, never or auto (the default: on a terminal, unless NO_COLOR is set)", 10 },
+	{ "color", OPTION_COLOR, "WHEN", 0,
+		"always, never or auto (the default: on a terminal, unless NO_COLOR is set)", 10 },
 	{ 0 },
 };
 
@@ -63,8 +64,8 @@ error_t huiyin_no_options(int key, char *arg, struct argp_state *state)
 	}
 }
 
-void huiyin_options(int argc, char **argv, const struct argp_option *rows, argp_parser_t parser, const char *arguments, const char *doc,
-	struct common *options)
+void huiyin_options(int argc, char **argv, const struct argp_option *rows, argp_parser_t parser, const char *arguments,
+	const char *doc, struct common *options)
 {
 	static const struct argp common_argp = { common_rows, parse_common, NULL, NULL, NULL, NULL, NULL };
 	const struct argp_child children[] = { { &common_argp, 0, NULL, 0 }, { 0 } };
@@ -72,7 +73,8 @@ void huiyin_options(int argc, char **argv, const struct argp_option *rows, argp_
 	options->verb = argv[0];
 	argp_parse(&argp, argc, argv, 0, NULL, options);
 	if (!options->dir[0])
-		snprintf(options->dir, sizeof(options->dir), "%s", access("huiyin/huiyin.yaml", F_OK) == 0 ? "huiyin" : "/etc/huiyin");
+		snprintf(options->dir, sizeof(options->dir), "%s",
+			access("huiyin/huiyin.yaml", F_OK) == 0 ? "huiyin" : "/etc/huiyin");
 }
 
 /* ---- failing ---- */
@@ -80,7 +82,8 @@ void huiyin_options(int argc, char **argv, const struct argp_option *rows, argp_
 int huiyin_fail(const struct common *c, const struct hy_fault *f)
 {
 	fflush(stdout);
-	fprintf(stderr, "%s%s:%s %s\n", show_color(stderr, SHOW_RED), c->verb, show_plain(stderr), f->text[0] ? f->text : hy_err_text(f->err));
+	fprintf(stderr, "%s%s:%s %s\n", show_color(stderr, SHOW_RED), c->verb, show_plain(stderr),
+		f->text[0] ? f->text : hy_err_text(f->err));
 	return hy_err_exit(f->err);
 }
 
@@ -100,8 +103,8 @@ int huiyin_which(const char *verb, const char *word, const char *const *names)
 
 /* ---- asking ---- */
 
-json_t *huiyin_ask_within(
-	const struct common *c, const char *daemon, const char *verb, const char *const *arguments, int64_t ms, struct hy_fault *f)
+json_t *huiyin_ask_within(const struct common *c, const char *daemon, const char *verb, const char *const *arguments,
+	int64_t ms, struct hy_fault *f)
 {
 	char *text = NULL;
 	json_error_t where;
@@ -116,7 +119,8 @@ json_t *huiyin_ask_within(
 	return j;
 }
 
-json_t *huiyin_ask(const struct common *c, const char *daemon, const char *verb, const char *const *arguments, struct hy_fault *f)
+json_t *huiyin_ask(
+	const struct common *c, const char *daemon, const char *verb, const char *const *arguments, struct hy_fault *f)
 {
 	return huiyin_ask_within(c, daemon, verb, arguments, 10000, f);
 }

@@ -112,9 +112,13 @@ static void add_warnings(const char *dir, json_t *warnings)
 	const char *url = hy_conf_text(c, "public_url");
 	const struct hy_conf_node *http = hy_conf_tree(c, "http"), *listen = http ? hy_conf_get(http, "listen") : NULL;
 	if (hy_conf_tree(c, "smtp") && is_loopback(url))
-		json_array_append_new(warnings, json_sprintf("mail goes out by SMTP, but its links lead to %s: nobody else can open them; set public_url", url));
+		json_array_append_new(warnings, json_sprintf("mail goes out by SMTP, but its links lead to %s: nobody "
+							     "else can open them; set public_url",
+							url));
 	if (listen && !is_loopback(hy_conf_scalar(listen)) && is_loopback(url))
-		json_array_append_new(warnings, json_sprintf("the collector listens on %s, but links in notices lead to %s; set public_url", hy_conf_scalar(listen), url));
+		json_array_append_new(warnings,
+			json_sprintf("the collector listens on %s, but links in notices lead to %s; set public_url",
+				hy_conf_scalar(listen), url));
 	hy_conf_close(&c);
 }
 
@@ -127,13 +131,15 @@ static int check(struct common *c)
 	if (code == 0)
 		add_warnings(c->dir, warnings);
 	if (c->json) {
-		huiyin_print_json(json_pack("{s:b, s:s, s:O}", "ok", code == 0, "faults", hy_buffer_string(&said), "warnings", warnings));
+		huiyin_print_json(json_pack(
+			"{s:b, s:s, s:O}", "ok", code == 0, "faults", hy_buffer_string(&said), "warnings", warnings));
 	} else {
 		fputs(hy_buffer_string(&said), stderr);
-		json_array_foreach (warnings, i, w)
-			fprintf(stderr, "%swarning:%s %s\n", show_color(stderr, SHOW_YELLOW), show_plain(stderr), json_string_value(w));
+		json_array_foreach(warnings, i, w) fprintf(stderr, "%swarning:%s %s\n", show_color(stderr, SHOW_YELLOW),
+			show_plain(stderr), json_string_value(w));
 		if (code == 0)
-			printf("%s/huiyin.yaml: %sfine%s for all daemons\n", c->dir, show_color(stdout, SHOW_GREEN), show_plain(stdout));
+			printf("%s/huiyin.yaml: %sfine%s for all daemons\n", c->dir, show_color(stdout, SHOW_GREEN),
+				show_plain(stdout));
 	}
 	json_decref(warnings);
 	hy_buffer_free(&said);
@@ -186,7 +192,8 @@ int huiyin_config(int argc, char **argv)
 {
 	struct config o = { 0 };
 	huiyin_options(argc, argv, NULL, parse, "check\nprint",
-		"Checks huiyin.yaml with every daemon (exit code 78 when there is a fault), or prints the settings in force with what each means.\v"
+		"Checks huiyin.yaml with every daemon (exit code 78 when there is a fault), or prints the settings in "
+		"force with what each means.\v"
 		"Examples:\n  huiyin config check\n  huiyin config print -C /etc/huiyin\n",
 		&o.common);
 	switch (huiyin_which(argv[0], o.what, huiyin_config_verbs)) {

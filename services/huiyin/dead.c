@@ -31,7 +31,8 @@ static json_t *gather(struct dead *o, struct hy_fault *f)
 			continue;
 		}
 		answered++;
-		json_array_foreach (json_object_get(j, "dead"), i, one) {
+		json_array_foreach(json_object_get(j, "dead"), i, one)
+		{
 			json_object_set_new(one, "daemon", json_string(huiyin_daemons[d]));
 			json_array_append(all, one);
 		}
@@ -52,14 +53,16 @@ static int list(struct dead *o)
 	if (!all)
 		return huiyin_fail(&o->common, &f);
 	if (o->common.json)
-		return huiyin_print_json(json_pack("{s:o, s:I}", "dead", all, "count", (json_int_t)json_array_size(all)));
+		return huiyin_print_json(
+			json_pack("{s:o, s:I}", "dead", all, "count", (json_int_t)json_array_size(all)));
 	if (json_array_size(all) == 0) {
 		printf("No dead letters.\n");
 		json_decref(all);
 		return f.err ? hy_err_exit(f.err) : EX_OK;
 	}
 	show_table_open(&t, "LETTER|DAEMON|AT|ID|ERROR|REASON");
-	json_array_foreach (all, i, one) {
+	json_array_foreach(all, i, one)
+	{
 		show_cell(&t, SHOW_BOLD, "%s", huiyin_text(one, "letter"));
 		show_cell(&t, 0, "%s", huiyin_text(one, "daemon"));
 		show_cell(&t, 0, "%s", huiyin_text(one, "at"));
@@ -89,7 +92,8 @@ static int act(struct dead *o, const char *verb, const char *done)
 		json_decref(results);
 		return huiyin_fail(&o->common, &f);
 	}
-	json_array_foreach (all, i, one) {
+	json_array_foreach(all, i, one)
+	{
 		const char *letter = huiyin_text(one, "letter"), *daemon = huiyin_text(one, "daemon");
 		const char *const arguments[] = { "letter", letter, NULL };
 		if (!wanted(o, letter))
@@ -98,7 +102,8 @@ static int act(struct dead *o, const char *verb, const char *done)
 		json_t *answer = huiyin_ask(&o->common, daemon, verb, arguments, &f);
 		if (!answer && !first.err)
 			first = f;
-		json_array_append_new(results, json_pack("{s:s, s:s, s:b, s:s}", "letter", letter, "daemon", daemon, "done", answer != NULL, "error", answer ? "" : f.text));
+		json_array_append_new(results, json_pack("{s:s, s:s, s:b, s:s}", "letter", letter, "daemon", daemon,
+						       "done", answer != NULL, "error", answer ? "" : f.text));
 		if (!o->common.json)
 			printf("%s at the %s: %s\n", letter, daemon, answer ? done : f.text);
 		json_decref(answer);
@@ -160,12 +165,14 @@ int huiyin_dead(int argc, char **argv)
 {
 	struct dead o = { 0 };
 	huiyin_options(argc, argv, rows, parse, "list\nretry LETTER...\ndrop LETTER...",
-		"Dead letters are records that a daemon refused for good, with the reason. A letter's name is STREAM/SEQ. `retry` runs one again, `drop` gives it up.\v"
+		"Dead letters are records that a daemon refused for good, with the reason. A letter's name is "
+		"STREAM/SEQ. `retry` runs one again, `drop` gives it up.\v"
 		"Examples:\n  huiyin dead list\n  huiyin dead retry classification/1042\n  huiyin dead retry --all\n",
 		&o.common);
 	int which = huiyin_which(argv[0], o.what ? o.what : "list", huiyin_dead_verbs);
 	if (which > 0 && !o.all && o.count == 0) {
-		fprintf(stderr, "%s %s: which letter? `huiyin dead list` shows their names; --all takes all\n", argv[0], huiyin_dead_verbs[which]);
+		fprintf(stderr, "%s %s: which letter? `huiyin dead list` shows their names; --all takes all\n", argv[0],
+			huiyin_dead_verbs[which]);
 		return EX_USAGE;
 	}
 	switch (which) {

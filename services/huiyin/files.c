@@ -99,7 +99,8 @@ int file_mkdir(const char *path, unsigned mode, bool *made, struct hy_fault *f)
 	if (made)
 		*made = fresh;
 	if (fresh)
-		return chmod(path, mode) == 0 ? HY_OK : io_fault(f, path, "can't set its mode"); /* whatever the umask says */
+		return chmod(path, mode) == 0 ? HY_OK
+					      : io_fault(f, path, "can't set its mode"); /* whatever the umask says */
 	if (errno == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode))
 		return HY_OK;
 	return io_fault(f, path, "can't make the directory");
@@ -155,10 +156,12 @@ int settings_read(const char *dir, struct settings *out, struct hy_fault *f)
 	char path[1100];
 	snprintf(path, sizeof(path), "%s/huiyin.yaml", dir);
 	if (access(path, R_OK) != 0)
-		return hy_fail(f, HY_CONFIG, "%s: %s; `huiyin init %s` makes an installation, -C DIR names another", path, strerror(errno), dir);
+		return hy_fail(f, HY_CONFIG, "%s: %s; `huiyin init %s` makes an installation, -C DIR names another",
+			path, strerror(errno), dir);
 	hy_conf_open(&c, path, tables, NULL);
 	const struct hy_conf_node *http = hy_conf_tree(c, "http"), *listen = http ? hy_conf_get(http, "listen") : NULL;
-	snprintf(out->listen, sizeof(out->listen), "%s", listen && hy_conf_scalar(listen)[0] ? hy_conf_scalar(listen) : "127.0.0.1:8080");
+	snprintf(out->listen, sizeof(out->listen), "%s",
+		listen && hy_conf_scalar(listen)[0] ? hy_conf_scalar(listen) : "127.0.0.1:8080");
 	snprintf(out->public_url, sizeof(out->public_url), "%s", hy_conf_text(c, "public_url"));
 	hy_conf_close(&c);
 	return HY_OK;

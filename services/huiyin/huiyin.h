@@ -22,15 +22,15 @@
 /* What every verb understands; the first member of its options. */
 struct common {
 	char dir[1024]; /* -C, or where an installation was found */
-	bool chosen;    /* by -C */
+	bool chosen; /* by -C */
 	bool json;
 	const char *verb; /* "huiyin send": how messages begin */
 };
 
 /* Reads the verb's options: rows and parser are the verb's own, -C and --json are added. `state->input` is `options`. `doc` is
  * help, a \v, and an example. The parser's ARGP_KEY_INIT must hand its input to child_inputs[0]. Wrong usage exits with 64. */
-void huiyin_options(int argc, char **argv, const struct argp_option *rows, argp_parser_t parser, const char *arguments, const char *doc,
-	struct common *options);
+void huiyin_options(int argc, char **argv, const struct argp_option *rows, argp_parser_t parser, const char *arguments,
+	const char *doc, struct common *options);
 /* A parser for verbs without options of their own. */
 error_t huiyin_no_options(int key, char *arg, struct argp_state *state);
 
@@ -38,10 +38,11 @@ error_t huiyin_no_options(int key, char *arg, struct argp_state *state);
 int huiyin_fail(const struct common *c, const struct hy_fault *f);
 
 /* Asks a daemon; the answer as JSON (the caller gives the reference back) or NULL with the fault. */
-json_t *huiyin_ask(const struct common *c, const char *daemon, const char *verb, const char *const *arguments, struct hy_fault *f);
+json_t *huiyin_ask(
+	const struct common *c, const char *daemon, const char *verb, const char *const *arguments, struct hy_fault *f);
 /* The same with a reply time and without words. */
-json_t *huiyin_ask_within(
-	const struct common *c, const char *daemon, const char *verb, const char *const *arguments, int64_t ms, struct hy_fault *f);
+json_t *huiyin_ask_within(const struct common *c, const char *daemon, const char *verb, const char *const *arguments,
+	int64_t ms, struct hy_fault *f);
 
 /* The answer on standard output, as it is, for scripts. Takes the reference over; returns EX_OK, EX_IOERR. */
 int huiyin_print_json(json_t *j);
@@ -82,7 +83,8 @@ struct huiyin_verb {
 	const char *const *sub; /* its own verbs, or NULL */
 };
 extern const struct huiyin_verb huiyin_verbs[];
-extern const char *const huiyin_ticket_verbs[], *const huiyin_dead_verbs[], *const huiyin_config_verbs[], *const huiyin_key_verbs[];
+extern const char *const huiyin_ticket_verbs[], *const huiyin_dead_verbs[], *const huiyin_config_verbs[],
+										    *const huiyin_key_verbs[];
 
 /* Which of `names` the word is, as an index; -1 after saying so, with what was probably meant. */
 int huiyin_which(const char *verb, const char *word, const char *const *names);

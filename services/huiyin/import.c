@@ -71,8 +71,9 @@ static int save(struct import *m, struct hy_fault *f)
 	if (m->dry_run || !m->state_path[0])
 		return HY_OK;
 	hy_hex(m->file.identity, 16, identity);
-	json_t *j = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I}", "file", identity, "lines", (json_int_t)m->done.lines, "accepted", (json_int_t)m->done.accepted,
-		"duplicates", (json_int_t)m->done.duplicates, "rejected", (json_int_t)m->done.rejected, "rejects_bytes", (json_int_t)m->done.rejects_bytes);
+	json_t *j = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I}", "file", identity, "lines", (json_int_t)m->done.lines,
+		"accepted", (json_int_t)m->done.accepted, "duplicates", (json_int_t)m->done.duplicates, "rejected",
+		(json_int_t)m->done.rejected, "rejects_bytes", (json_int_t)m->done.rejects_bytes);
 	char *text = json_dumps(j, JSON_COMPACT);
 	json_decref(j);
 	int err = file_write(m->state_path, hy_bytes_text(text), 0600, f);
@@ -93,8 +94,9 @@ static void resume(struct import *m)
 	}
 	json_t *j = json_loadb((const char *)text.data, text.size, 0, NULL);
 	if (j && strcmp(huiyin_text(j, "file"), identity) == 0) {
-		m->now = (struct counts){ (uint64_t)huiyin_number(j, "lines"), (uint64_t)huiyin_number(j, "accepted"), (uint64_t)huiyin_number(j, "duplicates"),
-			(uint64_t)huiyin_number(j, "rejected"), huiyin_number(j, "rejects_bytes") };
+		m->now = (struct counts){ (uint64_t)huiyin_number(j, "lines"), (uint64_t)huiyin_number(j, "accepted"),
+			(uint64_t)huiyin_number(j, "duplicates"), (uint64_t)huiyin_number(j, "rejected"),
+			huiyin_number(j, "rejects_bytes") };
 		m->done = m->now;
 		m->resumed = m->now.lines;
 	} else {
@@ -117,7 +119,8 @@ static void reject(struct import *m, uint64_t number, json_t *errors, struct hy_
 		return;
 	}
 	json_t *input = json_stringn((const char *)text.data, text.size);
-	json_t *j = json_pack("{s:I, s:o, s:o}", "line", (json_int_t)number, "errors", errors, "input", input ? input : json_null());
+	json_t *j = json_pack(
+		"{s:I, s:o, s:o}", "line", (json_int_t)number, "errors", errors, "input", input ? input : json_null());
 	json_dumpf(j, m->rejects, JSON_COMPACT);
 	fputc('\n', m->rejects);
 	json_decref(j);
@@ -133,11 +136,13 @@ static json_t *own_pointers(json_t *errors)
 {
 	json_t *list = json_array(), *e;
 	size_t i;
-	json_array_foreach (errors, i, e) {
+	json_array_foreach(errors, i, e)
+	{
 		const char *pointer = huiyin_text(e, "pointer"), *rest = pointer;
 		if (*rest == '/' && rest[1 + strspn(rest + 1, "0123456789")] != rest[1])
 			rest += 1 + strspn(rest + 1, "0123456789");
-		json_array_append_new(list, json_pack("{s:s, s:s}", "pointer", rest, "detail", huiyin_text(e, "detail")));
+		json_array_append_new(
+			list, json_pack("{s:s, s:s}", "pointer", rest, "detail", huiyin_text(e, "detail")));
 	}
 	return list;
 }
@@ -178,10 +183,12 @@ static void take_rejected(struct import *m, const struct item *items, size_t cou
 {
 	json_t *one;
 	size_t i;
-	json_array_foreach (list, i, one) {
+	json_array_foreach(list, i, one)
+	{
 		size_t index = (size_t)huiyin_number(one, "index");
 		if (index < count)
-			reject(m, items[index].number, own_pointers(json_object_get(one, "errors")), item_text(m, &items[index]));
+			reject(m, items[index].number, own_pointers(json_object_get(one, "errors")),
+				item_text(m, &items[index]));
 	}
 }
 
@@ -305,7 +312,8 @@ static int check_input(struct import *m, uint64_t number, struct hy_fault *f)
 	const char *words = gzerror(m->in, &bad);
 	if (bad == Z_OK || bad == Z_STREAM_END)
 		return HY_OK;
-	return hy_fail(f, HY_BAD_INPUT, "%s, behind line %" PRIu64 ": %s", m->path, number, bad == Z_ERRNO ? strerror(errno) : words);
+	return hy_fail(f, HY_BAD_INPUT, "%s, behind line %" PRIu64 ": %s", m->path, number,
+		bad == Z_ERRNO ? strerror(errno) : words);
 }
 
 static int run(struct import *m, struct hy_fault *f)
@@ -316,7 +324,8 @@ static int run(struct import *m, struct hy_fault *f)
 		number++;
 		if (number > m->resumed)
 			err = one_line(m, number, f);
-		show_progress(&m->progress, gzoffset(m->in), number > m->resumed ? (int64_t)(number - m->resumed) : 0, "lines");
+		show_progress(&m->progress, gzoffset(m->in), number > m->resumed ? (int64_t)(number - m->resumed) : 0,
+			"lines");
 	}
 	if (err == HY_OK)
 		err = flush_batch(m, number > m->resumed ? number : m->resumed, f);
@@ -328,7 +337,8 @@ static int run(struct import *m, struct hy_fault *f)
 	if (err == HY_OK && kept)
 		*f = unsaved;
 	if (err == HY_OK && kept == HY_OK && stopped)
-		return hy_fail(f, HY_BUSY, "stopped after line %" PRIu64 "; the same command goes on from here", m->done.lines);
+		return hy_fail(f, HY_BUSY, "stopped after line %" PRIu64 "; the same command goes on from here",
+			m->done.lines);
 	return err ? err : kept;
 }
 
@@ -340,7 +350,8 @@ static int open_input(struct import *m, struct hy_fault *f)
 	bool standard = strcmp(m->path, "-") == 0;
 	int fd = standard ? dup(0) : open(m->path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) != 0 || S_ISDIR(st.st_mode))
-		return hy_fail(f, HY_NOT_FOUND, "%s: can't read it: %s", m->path, fd < 0 ? strerror(errno) : "is it a directory?");
+		return hy_fail(f, HY_NOT_FOUND, "%s: can't read it: %s", m->path,
+			fd < 0 ? strerror(errno) : "is it a directory?");
 	m->in = gzdopen(fd, "rb"); /* reads what is not compressed as it is */
 	if (!m->in)
 		return hy_fail(f, HY_NO_MEMORY, "%s: no memory", m->path);
@@ -394,19 +405,25 @@ static int report(struct import *m)
 	const struct counts *n = &m->now;
 	const char *rejects = n->rejected && !m->dry_run ? m->rejects_path : "";
 	if (m->common.json)
-		huiyin_print_json(json_pack("{s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:s}", "file", m->path, "dry_run", m->dry_run, "lines", (json_int_t)n->lines, "resumed_after",
-			(json_int_t)m->resumed, "accepted", (json_int_t)n->accepted, "duplicates", (json_int_t)n->duplicates, "rejected", (json_int_t)n->rejected, "rejects_file", rejects));
+		huiyin_print_json(json_pack("{s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:s}", "file", m->path, "dry_run",
+			m->dry_run, "lines", (json_int_t)n->lines, "resumed_after", (json_int_t)m->resumed, "accepted",
+			(json_int_t)n->accepted, "duplicates", (json_int_t)n->duplicates, "rejected",
+			(json_int_t)n->rejected, "rejects_file", rejects));
 	else
-		printf("%s: %" PRIu64 " lines%s; %" PRIu64 " %s, %" PRIu64 " there already, %s%" PRIu64 " rejected%s%s%s\n", m->path, n->lines,
-			m->resumed ? " (an earlier run included)" : "", n->accepted, m->dry_run ? "could be sent" : "accepted", n->duplicates,
-			n->rejected ? show_color(stdout, SHOW_RED) : "", n->rejected, n->rejected ? show_plain(stdout) : "", *rejects ? ", see " : "", rejects);
+		printf("%s: %" PRIu64 " lines%s; %" PRIu64 " %s, %" PRIu64 " there already, %s%" PRIu64
+		       " rejected%s%s%s\n",
+			m->path, n->lines, m->resumed ? " (an earlier run included)" : "", n->accepted,
+			m->dry_run ? "could be sent" : "accepted", n->duplicates,
+			n->rejected ? show_color(stdout, SHOW_RED) : "", n->rejected,
+			n->rejected ? show_plain(stdout) : "", *rejects ? ", see " : "", rejects);
 	return n->rejected ? EX_DATAERR : EX_OK;
 }
 
 enum { OPTION_MAP = 'm', OPTION_SET = 's', OPTION_DRY = 'n', OPTION_RESTART = 0x100, OPTION_KEY };
 
 static const struct argp_option rows[] = {
-	{ "map", OPTION_MAP, "TO=FROM,...", 0, "Where our fields are in the file: text=review,rating.score=stars,customer.email=mail", 0 },
+	{ "map", OPTION_MAP, "TO=FROM,...", 0,
+		"Where our fields are in the file: text=review,rating.score=stars,customer.email=mail", 0 },
 	{ "set", OPTION_SET, "TO=VALUE", 0, "The same value in each: rating.scale=stars; may be given again", 0 },
 	{ "dry-run", OPTION_DRY, NULL, 0, "Read and check the file, send nothing", 0 },
 	{ "restart", OPTION_RESTART, NULL, 0, "From the first line, whatever an earlier run did", 0 },
@@ -452,9 +469,11 @@ int huiyin_import(int argc, char **argv)
 	struct hy_fault f = { 0 };
 	m = (struct import){ 0 };
 	huiyin_options(argc, argv, rows, parse, "FILE",
-		"Sends the feedback in FILE, a JSON object a line (gzip too), to the running collector. It can be stopped and begun again at any time: nothing is entered twice. "
+		"Sends the feedback in FILE, a JSON object a line (gzip too), to the running collector. It can be "
+		"stopped and begun again at any time: nothing is entered twice. "
 		"Lines that are refused go to FILE.rejects.jsonl with the reasons; then the exit code is 65.\v"
-		"Examples:\n  huiyin import reviews.jsonl --dry-run\n  huiyin import reviews.jsonl.gz --map text=review,rating.score=stars --set rating.scale=stars\n",
+		"Examples:\n  huiyin import reviews.jsonl --dry-run\n  huiyin import reviews.jsonl.gz --map "
+		"text=review,rating.score=stars --set rating.scale=stars\n",
 		&m.common);
 	struct sigaction quit = { .sa_handler = on_signal };
 	sigaction(SIGINT, &quit, NULL);

@@ -22,16 +22,19 @@ struct init {
 
 /* The daemons' own settings with their defaults; each daemon checks its part of the file against its own rows. */
 static const struct hy_conf_row daemon_rows[] = {
-	{ "http.listen", HY_CONF_TEXT, "127.0.0.1:8080", "Where the collector listens for HTTP; before the world may see it, a proxy with TLS stands in front of it", NULL, 0, 0 },
-	{ "limits.body", HY_CONF_BYTES, "256KiB", "Largest body of a request", NULL, 0, 0 },
-	{ "limits.connections", HY_CONF_INT, "4096", "Connections in all", NULL, 0, 0 },
-	{ "limits.per_address", HY_CONF_INT, "32", "Connections of one address (loopback and trusted proxies: 2,048)", NULL, 0, 0 },
-	{ "limits.trusted_proxies", HY_CONF_LIST, "", "Addresses of proxies whose X-Forwarded-For counts", NULL, 0, 0 },
-	{ "dedupe.window", HY_CONF_DURATION, "7d", "How long a client's own id is remembered: sent again within it, a feedback is entered once", NULL, 0, 0 },
-	{ "dedupe.ids", HY_CONF_INT, "4000000", "How many of them at most; the oldest are forgotten first", NULL, 0, 0 },
-	{ "notify.channel", HY_CONF_WORD, "file", "How notices leave: file writes each as outbox/ID.eml", "file", 0, 0 },
-	{ "notify.from", HY_CONF_TEXT, "Huiyin <feedback@localhost>", "Who signs notices and where they come from: Name <address>", NULL, 0, 0 },
-	{ "notify.unknown", HY_CONF_WORD, "resend-once", "When it is unknown whether a notice got through: send it once more, or hold it until staff decide", "resend-once|hold", 0, 0 },
+	{ "http.listen", HY_CONF_TEXT, "127.0.0.1:8080",
+		"Where the collector listens; before the world, put a proxy with TLS there" },
+	{ "limits.body", HY_CONF_BYTES, "256KiB", "Largest body of a request" },
+	{ "limits.connections", HY_CONF_INT, "4096", "Connections in all" },
+	{ "limits.per_address", HY_CONF_INT, "32", "Connections of one address (loopback and trusted proxies: 2,048)" },
+	{ "limits.trusted_proxies", HY_CONF_LIST, "", "Addresses of proxies whose X-Forwarded-For counts" },
+	{ "dedupe.window", HY_CONF_DURATION, "7d",
+		"How long a client's own id is known: sent again, it is entered once" },
+	{ "dedupe.ids", HY_CONF_INT, "4000000", "How many of them at most; the oldest are forgotten first" },
+	{ "notify.channel", HY_CONF_WORD, "file", "How notices leave: file writes each as outbox/ID.eml", "file" },
+	{ "notify.from", HY_CONF_TEXT, "Huiyin <feedback@localhost>", "Who signs notices: Name <address>" },
+	{ "notify.unknown", HY_CONF_WORD, "resend-once", "When nobody knows whether a notice got through",
+		"resend-once|hold" },
 	{ 0 },
 };
 
@@ -67,14 +70,16 @@ static int put_defaults(struct hy_buffer *out, struct hy_fault *f)
 static int make_yaml(const struct init *o, const char *hash, struct hy_buffer *out, struct hy_fault *f)
 {
 	const char *const values[] = { "public_url", o->public_url, "http.listen", o->listen, NULL };
-	hy_buffer_text(out,
-		"# Huiyin: settings of all daemons. `huiyin config check` checks this file, `huiyin config print` shows what is in force.\n"
-		"# Most settings here are their defaults, and a line that is taken away keeps its default. Changes come into force with a\n"
-		"# restart of `huiyin up`; keys at once.\n\n");
+	hy_buffer_text(out, "# Huiyin: settings of all daemons. `huiyin config check` checks this file, `huiyin config "
+			    "print` shows what is in force.\n"
+			    "# Most settings here are their defaults, and a line that is taken away keeps its default. "
+			    "Changes come into force with a\n"
+			    "# restart of `huiyin up`; keys at once.\n\n");
 	put_rows(out, hy_service_conf, values);
 	put_rows(out, daemon_rows, values);
 	hy_buffer_printf(out,
-		"# API keys: who may send. `huiyin key add NAME` adds one; the key itself is in keys/NAME.key, only its hash is here.\n"
+		"# API keys: who may send. `huiyin key add NAME` adds one; the key itself is in keys/NAME.key, only "
+		"its hash is here.\n"
 		"# scopes: feedback (sends), follow (reads streams). rate: unlimited, 500/s, 1000/min.\n"
 		"keys:\n"
 		"  - { name: app-default, hash: %s, project: default, scopes: [feedback], rate: unlimited }\n\n",
@@ -89,7 +94,8 @@ static void note(struct init *o, const char *name, bool made)
 {
 	json_array_append_new(made ? o->made : o->kept, json_string(name));
 	if (!o->common.json)
-		printf("  %s%-6s%s %s/%s\n", show_color(stdout, made ? SHOW_GREEN : SHOW_DIM), made ? "made" : "kept", show_plain(stdout), o->dir, name);
+		printf("  %s%-6s%s %s/%s\n", show_color(stdout, made ? SHOW_GREEN : SHOW_DIM), made ? "made" : "kept",
+			show_plain(stdout), o->dir, name);
 }
 
 static int make_directories(struct init *o, struct hy_fault *f)
@@ -256,8 +262,10 @@ int huiyin_init(int argc, char **argv)
 	struct hy_fault f = { 0 };
 	char hash[65], url[220];
 	huiyin_options(argc, argv, rows, parse, "[DIR]",
-		"Makes an installation in DIR (default ./huiyin): a commented huiyin.yaml, keys, and directories. Never asks; what is there is kept.\v"
-		"Examples:\n  huiyin init ./huiyin\n  huiyin init /etc/huiyin --public-url https://feedback.example.com\n",
+		"Makes an installation in DIR (default ./huiyin): a commented huiyin.yaml, keys, and directories. "
+		"Never asks; what is there is kept.\v"
+		"Examples:\n  huiyin init ./huiyin\n  huiyin init /etc/huiyin --public-url "
+		"https://feedback.example.com\n",
 		&o.common);
 	if (!o.dir)
 		o.dir = o.common.chosen ? o.common.dir : "huiyin";
@@ -266,8 +274,10 @@ int huiyin_init(int argc, char **argv)
 		return huiyin_fail(&o.common, &f);
 	}
 	if (!o.public_url) { /* who listens elsewhere is reached there, unless told otherwise */
-		bool any = o.listen[0] == ':' || strncmp(o.listen, "0.0.0.0:", 8) == 0 || strncmp(o.listen, "[::]:", 5) == 0;
-		snprintf(url, sizeof(url), "http://%s%s", any ? "127.0.0.1" : o.listen, any ? strrchr(o.listen, ':') : "");
+		bool any = o.listen[0] == ':' || strncmp(o.listen, "0.0.0.0:", 8) == 0 ||
+			   strncmp(o.listen, "[::]:", 5) == 0;
+		snprintf(url, sizeof(url), "http://%s%s", any ? "127.0.0.1" : o.listen,
+			any ? strrchr(o.listen, ':') : "");
 		o.public_url = url;
 	}
 	o.made = json_array();
@@ -293,9 +303,11 @@ int huiyin_init(int argc, char **argv)
 	if (err)
 		code = huiyin_fail(&o.common, &f);
 	else if (o.common.json)
-		code = huiyin_print_json(json_pack("{s:s, s:s, s:O, s:O}", "dir", o.dir, "public_url", settings.public_url, "made", o.made, "kept", o.kept));
+		code = huiyin_print_json(json_pack("{s:s, s:s, s:O, s:O}", "dir", o.dir, "public_url",
+			settings.public_url, "made", o.made, "kept", o.kept));
 	else
-		printf("%s Start it with\n  huiyin up %s\n", fresh ? "Done." : "All of it was there already and is kept.", o.dir);
+		printf("%s Start it with\n  huiyin up %s\n",
+			fresh ? "Done." : "All of it was there already and is kept.", o.dir);
 	json_decref(o.made);
 	json_decref(o.kept);
 	return code;

@@ -80,25 +80,29 @@ static int replace(const struct key_options *o, struct hy_bytes text, size_t cou
 	int err = file_write(trial, text, 0600, f);
 	if (err)
 		return err;
-	bool good = hy_conf_open(&c, trial, conf_tables, NULL) == HY_OK && count_keys(c) == count && (find_key(c, o->name) != NULL) == with;
+	bool good = hy_conf_open(&c, trial, conf_tables, NULL) == HY_OK && count_keys(c) == count &&
+		    (find_key(c, o->name) != NULL) == with;
 	hy_conf_close(&c);
 	unlink(trial);
 	if (!good)
-		return hy_fail(f, HY_BAD_STATE, "%s: the list `keys` can't be edited safely as it is written; change it by hand", path);
+		return hy_fail(f, HY_BAD_STATE,
+			"%s: the list `keys` can't be edited safely as it is written; change it by hand", path);
 	return file_write(path, text, 0644, f);
 }
 
 static bool good_name(const char *name)
 {
 	size_t size = strlen(name);
-	return size > 0 && size < 64 && name[0] != '.' && name[0] != '-' && strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") == size;
+	return size > 0 && size < 64 && name[0] != '.' && name[0] != '-' &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") == size;
 }
 
 static bool good_rate(const char *rate)
 {
 	char *end;
 	double n = strtod(rate, &end);
-	return strcmp(rate, "unlimited") == 0 || (end != rate && n > 0 && (strcmp(end, "/s") == 0 || strcmp(end, "/min") == 0));
+	return strcmp(rate, "unlimited") == 0 ||
+	       (end != rate && n > 0 && (strcmp(end, "/s") == 0 || strcmp(end, "/min") == 0));
 }
 
 /* ---- add ---- */
@@ -108,7 +112,8 @@ static int add_row(const struct key_options *o, const struct hy_conf *c, const c
 	char path[1200], hash[65], row[512];
 	struct hy_buffer old = { 0 }, fresh = { 0 };
 	key_hash(key, hash);
-	snprintf(row, sizeof(row), "{ name: %s, hash: %s, project: %s, scopes: [%s], rate: %s }", o->name, hash, o->project, o->follow ? "feedback, follow" : "feedback", o->rate);
+	snprintf(row, sizeof(row), "{ name: %s, hash: %s, project: %s, scopes: [%s], rate: %s }", o->name, hash,
+		o->project, o->follow ? "feedback, follow" : "feedback", o->rate);
 	path_of(o, "huiyin.yaml", path, sizeof(path));
 	int err = file_read(path, 4 << 20, &old, f);
 	if (err == HY_OK)
@@ -124,7 +129,8 @@ static int add(const struct key_options *o, const struct hy_conf *c, struct hy_f
 {
 	char path[1200], relative[128], key[KEY_TEXT], line[KEY_TEXT + 1];
 	if (find_key(c, o->name))
-		return hy_fail(f, HY_EXISTS, "there is a key '%s' already; revoke it first, or choose another name", o->name);
+		return hy_fail(
+			f, HY_EXISTS, "there is a key '%s' already; revoke it first, or choose another name", o->name);
 	if (!has_project(c, o->project))
 		return hy_fail(f, HY_NOT_FOUND, "no project '%s' in huiyin.yaml", o->project);
 	snprintf(relative, sizeof(relative), "keys/%s.key", o->name);
@@ -140,8 +146,10 @@ static int add(const struct key_options *o, const struct hy_conf *c, struct hy_f
 	if (err)
 		unlink(path);
 	else if (o->common.json)
-		huiyin_print_json(o->show ? json_pack("{s:s, s:s, s:s, s:s}", "name", o->name, "project", o->project, "file", path, "key", key) :
-					    json_pack("{s:s, s:s, s:s}", "name", o->name, "project", o->project, "file", path));
+		huiyin_print_json(
+			o->show ? json_pack("{s:s, s:s, s:s, s:s}", "name", o->name, "project", o->project, "file",
+					  path, "key", key)
+				: json_pack("{s:s, s:s, s:s}", "name", o->name, "project", o->project, "file", path));
 	else if (o->show)
 		printf("%s\n", key);
 	else
@@ -173,9 +181,11 @@ static json_t *keys_json(const struct key_options *o, const struct hy_conf *c)
 		snprintf(file, sizeof(file), "keys/%.63s.key", member(k, "name", "?"));
 		path_of(o, file, path, sizeof(path));
 		put_scopes(&scopes, k);
-		json_array_append_new(all,
-			json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "name", member(k, "name", "?"), "project", member(k, "project", "default"), "scopes", hy_buffer_string(&scopes), "rate",
-				member(k, "rate", "unlimited"), "hash", member(k, "hash", ""), "file", access(path, F_OK) == 0 ? file : ""));
+		json_array_append_new(
+			all, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "name", member(k, "name", "?"), "project",
+				     member(k, "project", "default"), "scopes", hy_buffer_string(&scopes), "rate",
+				     member(k, "rate", "unlimited"), "hash", member(k, "hash", ""), "file",
+				     access(path, F_OK) == 0 ? file : ""));
 		hy_buffer_free(&scopes);
 	}
 	return all;
@@ -189,7 +199,8 @@ static int list(const struct key_options *o, const struct hy_conf *c)
 	if (o->common.json)
 		return huiyin_print_json(json_pack("{s:o}", "keys", all));
 	show_table_open(&t, "NAME|PROJECT|SCOPES|RATE|HASH|FILE");
-	json_array_foreach (all, i, k) {
+	json_array_foreach(all, i, k)
+	{
 		show_cell(&t, SHOW_BOLD, "%s", huiyin_text(k, "name"));
 		show_cell(&t, 0, "%s", huiyin_text(k, "project"));
 		show_cell(&t, 0, "%s", huiyin_text(k, "scopes"));
@@ -277,13 +288,15 @@ int huiyin_key(int argc, char **argv)
 	struct hy_conf *c = NULL;
 	huiyin_options(argc, argv, rows, parse, "add NAME\nlist\nrevoke NAME",
 		"API keys: who may send feedback. `add` writes the key to keys/NAME.key and its hash to huiyin.yaml.\v"
-		"Examples:\n  huiyin key add mobile-app --rate 500/s\n  huiyin key list\n  huiyin key revoke mobile-app\n",
+		"Examples:\n  huiyin key add mobile-app --rate 500/s\n  huiyin key list\n  huiyin key revoke "
+		"mobile-app\n",
 		&o.common);
 	int which = huiyin_which(argv[0], o.what ? o.what : "list", huiyin_key_verbs);
 	if (which < 0)
 		return EX_USAGE;
 	if (which != 1 && (!o.name || !good_name(o.name))) {
-		fprintf(stderr, "%s %s: a NAME of 1 to 63 of A-Z, a-z, 0-9, _, . and - is needed\n", argv[0], huiyin_key_verbs[which]);
+		fprintf(stderr, "%s %s: a NAME of 1 to 63 of A-Z, a-z, 0-9, _, . and - is needed\n", argv[0],
+			huiyin_key_verbs[which]);
 		return EX_USAGE;
 	}
 	int code = EX_OK, err = open_conf(&o, &c, &f);

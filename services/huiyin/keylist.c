@@ -5,10 +5,10 @@
 /* Where the list lies in the text, as offsets. */
 struct list {
 	bool there;
-	size_t head, behind_head;  /* the line "keys:" */
-	bool empty_flow;           /* "keys: []" */
-	size_t begin, end;         /* of its items, whole lines; comments and empty lines behind the last one are not its */
-	size_t indent;             /* columns before an item's dash */
+	size_t head, behind_head; /* the line "keys:" */
+	bool empty_flow; /* "keys: []" */
+	size_t begin, end; /* of its items, whole lines; comments and empty lines behind the last one are not its */
+	size_t indent; /* columns before an item's dash */
 	bool any;
 };
 
@@ -53,7 +53,9 @@ static int find(struct hy_bytes t, struct list *l, struct hy_fault *f)
 	size_t value = l->head + 5 + spaces(t, l->head + 5);
 	l->empty_flow = hy_bytes_starts(hy_bytes(t.data + value, t.size - value), HY_LIT("[]"));
 	if (!l->empty_flow && !blank(t, value))
-		return hy_fail(f, HY_BAD_STATE, "the list `keys` stands on one line; write an item a line, each behind a dash, so that it can be edited here");
+		return hy_fail(f, HY_BAD_STATE,
+			"the list `keys` stands on one line; write an item a line, each behind a dash, so that it can "
+			"be edited here");
 	for (size_t at = l->behind_head; at < t.size && !l->empty_flow; at = line_end(t, at)) {
 		if (blank(t, at))
 			continue;
@@ -108,7 +110,8 @@ static bool has_name(struct hy_bytes t, const char *name)
 		size_t v = at + 5 + spaces(t, at + 5);
 		bool quoted = v < t.size && (t.data[v] == '"' || t.data[v] == '\'');
 		v += quoted;
-		return v + size <= t.size && memcmp(t.data + v, name, size) == 0 && (v + size == t.size || strchr(quoted ? "\"'" : " ,}\r\n#", t.data[v + size]));
+		return v + size <= t.size && memcmp(t.data + v, name, size) == 0 &&
+		       (v + size == t.size || strchr(quoted ? "\"'" : " ,}\r\n#", t.data[v + size]));
 	}
 	return false;
 }

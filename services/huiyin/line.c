@@ -107,7 +107,8 @@ static json_t *fitting(const char *to, json_t *v)
 
 static bool known(const char *name)
 {
-	static const char *const names[] = { "id", "text", "rating", "kind", "channel", "customer", "context", "tags", "occurred_at", "in_reply_to", "helped", NULL };
+	static const char *const names[] = { "id", "text", "rating", "kind", "channel", "customer", "context", "tags",
+		"occurred_at", "in_reply_to", "helped", NULL };
 	for (size_t i = 0; names[i]; i++)
 		if (strcmp(names[i], name) == 0)
 			return true;
@@ -126,7 +127,8 @@ static json_t *apply(const struct line_rules *rules, const json_t *from)
 {
 	json_t *to = json_object(), *context = json_object(), *v;
 	const char *name;
-	json_object_foreach ((json_t *)(uintptr_t)from, name, v) {
+	json_object_foreach((json_t *)(uintptr_t)from, name, v)
+	{
 		if (used(rules, name) || json_is_null(v))
 			continue;
 		json_object_set(known(name) ? to : context, name, v);
@@ -150,7 +152,8 @@ static json_t *apply(const struct line_rules *rules, const json_t *from)
 
 /* ---- the item ---- */
 
-static int item_by_rules(const struct line_rules *rules, const char *id, struct hy_bytes line, struct hy_buffer *out, struct hy_fault *f)
+static int item_by_rules(
+	const struct line_rules *rules, const char *id, struct hy_bytes line, struct hy_buffer *out, struct hy_fault *f)
 {
 	json_error_t where;
 	json_t *from = json_loadb((const char *)line.data, line.size, JSON_REJECT_DUPLICATES, &where);
@@ -172,8 +175,8 @@ static bool white(uint8_t c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-int line_item(struct hy_json_reader *reader, const struct line_file *file, const struct line_rules *rules, uint64_t number, struct hy_bytes line, struct hy_buffer *out,
-	struct hy_fault *f)
+int line_item(struct hy_json_reader *reader, const struct line_file *file, const struct line_rules *rules,
+	uint64_t number, struct hy_bytes line, struct hy_buffer *out, struct hy_fault *f)
 {
 	const struct hy_json *root;
 	char id[40];
@@ -191,7 +194,8 @@ int line_item(struct hy_json_reader *reader, const struct line_file *file, const
 	if (err)
 		return err;
 	if (root->type != HY_JSON_OBJECT)
-		return hy_fail(f, HY_BAD_INPUT, "a feedback is an object, {...}, not %s", hy_json_type_name(root->type));
+		return hy_fail(
+			f, HY_BAD_INPUT, "a feedback is an object, {...}, not %s", hy_json_type_name(root->type));
 	line_id(file, number, line, id);
 	if (rules && rules->count)
 		return item_by_rules(rules, id, line, out, f);

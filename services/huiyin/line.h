@@ -28,7 +28,7 @@ void line_file(struct line_file *file, const char *name, struct hy_bytes first_l
 /* Appends the item's JSON to `out`. An object without an id gets one from the file, the line's number (from 1) and its content: importing it again
  * changes nothing. HY_NOT_FOUND: the line is empty. HY_BAD_INPUT, HY_TOO_LARGE: the reason. With rules, members that neither the collector nor
  * a rule knows go into `context`. */
-int line_item(struct hy_json_reader *reader, const struct line_file *file, const struct line_rules *rules, uint64_t number, struct hy_bytes line, struct hy_buffer *out,
-	struct hy_fault *f);
+int line_item(struct hy_json_reader *reader, const struct line_file *file, const struct line_rules *rules,
+	uint64_t number, struct hy_bytes line, struct hy_buffer *out, struct hy_fault *f);
 
 #endif

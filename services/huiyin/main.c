@@ -23,8 +23,10 @@ const struct huiyin_verb huiyin_verbs[] = {
 
 static int help(FILE *out)
 {
-	fprintf(out, "Usage: %shuiyin%s VERB [OPTION...]\n\nA self-hosted feedback loop: every piece of feedback gets an answer.\n\n", show_color(out, SHOW_BOLD),
-		show_plain(out));
+	fprintf(out,
+		"Usage: %shuiyin%s VERB [OPTION...]\n\nA self-hosted feedback loop: every piece of feedback gets an "
+		"answer.\n\n",
+		show_color(out, SHOW_BOLD), show_plain(out));
 	for (const struct huiyin_verb *v = huiyin_verbs; v->name; v++)
 		fprintf(out, "  %s%-11s%s %s\n", show_color(out, SHOW_CYAN), v->name, show_plain(out), v->summary);
 	fprintf(out, "\n`huiyin VERB --help` tells more. A first day:\n"
@@ -47,6 +49,7 @@ int main(int argc, char **argv)
 	const char *word = argc > 1 ? argv[1] : "";
 	argp_err_exit_status = EX_USAGE;
 	argp_program_version_hook = print_version;
+	setenv("ARGP_HELP_FMT", "rmargin=110", 0); /* examples stay on their lines */
 	if (!*word) {
 		help(stderr);
 		return EX_USAGE;
@@ -87,7 +90,8 @@ static int complete_bash(void)
 		printf("%s ", v->name);
 	printf("--help --version' -- \"$word\"))\n\t\treturn\n\tfi\n"
 	       "\tif [[ $word == -* ]]; then\n"
-	       "\t\tCOMPREPLY=($(compgen -W \"$(\"$1\" \"${COMP_WORDS[1]}\" --help 2>/dev/null | grep -o -- '--[a-z][a-z-]*' | sort -u)\" -- \"$word\"))\n"
+	       "\t\tCOMPREPLY=($(compgen -W \"$(\"$1\" \"${COMP_WORDS[1]}\" --help 2>/dev/null | grep -o -- "
+	       "'--[a-z][a-z-]*' | sort -u)\" -- \"$word\"))\n"
 	       "\t\treturn\n\tfi\n"
 	       "\tcase ${COMP_WORDS[1]} in\n");
 	for (const struct huiyin_verb *v = huiyin_verbs; v->name; v++) {
@@ -127,6 +131,7 @@ int huiyin_completion(int argc, char **argv)
 {
 	static const char *const shells[] = { "bash", NULL };
 	struct completion o = { 0 };
-	huiyin_options(argc, argv, NULL, parse_completion, "SHELL", "Prints the completion script of a shell.\vExample:\n  source <(huiyin completion bash)\n", &o.common);
+	huiyin_options(argc, argv, NULL, parse_completion, "SHELL",
+		"Prints the completion script of a shell.\vExample:\n  source <(huiyin completion bash)\n", &o.common);
 	return huiyin_which(argv[0], o.shell, shells) < 0 ? EX_USAGE : complete_bash();
 }

@@ -103,7 +103,8 @@ static int connect_one(const struct addrinfo *a)
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	if (connect(fd, a->ai_addr, a->ai_addrlen) == 0)
 		return fd;
-	if (errno == EINPROGRESS && ready(fd, POLLOUT, hy_mono_ms() + CONNECT_MS) && getsockopt(fd, SOL_SOCKET, SO_ERROR, &bad, &size) == 0) {
+	if (errno == EINPROGRESS && ready(fd, POLLOUT, hy_mono_ms() + CONNECT_MS) &&
+		getsockopt(fd, SOL_SOCKET, SO_ERROR, &bad, &size) == 0) {
 		if (bad == 0)
 			return fd;
 		errno = bad;
@@ -126,7 +127,8 @@ static int dial(struct post *p, struct hy_fault *f)
 	freeaddrinfo(list);
 	if (p->fd >= 0)
 		return HY_OK;
-	return hy_fail(f, HY_UNREACHABLE, "the collector does not answer at %s (%s); start it with `huiyin up`", p->listen, strerror(saved));
+	return hy_fail(f, HY_UNREACHABLE, "the collector does not answer at %s (%s); start it with `huiyin up`",
+		p->listen, strerror(saved));
 }
 
 /* ---- one exchange ---- */
@@ -238,19 +240,21 @@ static int receive(struct post *p, struct post_answer *out, int64_t until, struc
 	for (;;) {
 		int there = parse_head(hy_buffer_view(&p->in), &h);
 		if (there < 0)
-			return hy_fail(f, HY_BAD_INPUT, "what answers at %s does not speak HTTP as the collector does", p->listen);
+			return hy_fail(f, HY_BAD_INPUT, "what answers at %s does not speak HTTP as the collector does",
+				p->listen);
 		if (there && h.status >= 200)
 			break;
 		if (there)
 			eat(&p->in, h.size); /* 100 Continue and its like announce the answer */
 		else if (!read_more(p, until))
-			return hy_fail(f, errno == ETIMEDOUT ? HY_TIMEOUT : HY_UNREACHABLE, "the collector at %s: %s", p->listen,
-				errno == ETIMEDOUT ? "no answer in time" : "the connection broke off");
+			return hy_fail(f, errno == ETIMEDOUT ? HY_TIMEOUT : HY_UNREACHABLE, "the collector at %s: %s",
+				p->listen, errno == ETIMEDOUT ? "no answer in time" : "the connection broke off");
 	}
 	eat(&p->in, h.size);
 	while (h.length < 0 || p->in.size < (size_t)h.length) {
 		if (p->in.size > POST_ANSWER_MAX)
-			return hy_fail(f, HY_TOO_LARGE, "the answer of %s is larger than %zu bytes", p->listen, POST_ANSWER_MAX);
+			return hy_fail(f, HY_TOO_LARGE, "the answer of %s is larger than %zu bytes", p->listen,
+				POST_ANSWER_MAX);
 		if (read_more(p, until))
 			continue;
 		if (h.length >= 0)
@@ -269,12 +273,15 @@ static int receive(struct post *p, struct post_answer *out, int64_t until, struc
 	return out->body.err;
 }
 
-int post_send(struct post *p, const char *method, const char *path, struct hy_bytes body, struct post_answer *out, struct hy_fault *f)
+int post_send(struct post *p, const char *method, const char *path, struct hy_bytes body, struct post_answer *out,
+	struct hy_fault *f)
 {
 	struct hy_buffer request = { 0 };
 	int err;
-	hy_buffer_printf(&request, "%s %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nUser-Agent: huiyin/" HY_VERSION "\r\nAccept: application/json\r\n", method, path,
-		p->listen[0] == ':' ? "localhost" : p->listen, p->key);
+	hy_buffer_printf(&request,
+		"%s %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nUser-Agent: huiyin/" HY_VERSION
+		"\r\nAccept: application/json\r\n",
+		method, path, p->listen[0] == ':' ? "localhost" : p->listen, p->key);
 	if (body.size)
 		hy_buffer_printf(&request, "Content-Type: application/json\r\nContent-Length: %zu\r\n", body.size);
 	hy_buffer_text(&request, "\r\n");
@@ -306,10 +313,13 @@ void post_problem(const struct post_answer *a, char *out, size_t room)
 	int n = snprintf(out, room, "%s", detail ? detail : "");
 	if (!detail)
 		n = snprintf(out, room, "the collector answered %d", a->status);
-	json_array_foreach (json_object_get(j, "errors"), i, e) {
-		const char *pointer = json_string_value(json_object_get(e, "pointer")), *what = json_string_value(json_object_get(e, "detail"));
+	json_array_foreach(json_object_get(j, "errors"), i, e)
+	{
+		const char *pointer = json_string_value(json_object_get(e, "pointer")),
+			   *what = json_string_value(json_object_get(e, "detail"));
 		if (what && n > 0 && (size_t)n < room)
-			n += snprintf(out + n, room - (size_t)n, "%s%s%s%s", i ? "; " : " ", pointer ? pointer : "", pointer && *pointer ? ": " : "", what);
+			n += snprintf(out + n, room - (size_t)n, "%s%s%s%s", i ? "; " : " ", pointer ? pointer : "",
+				pointer && *pointer ? ": " : "", what);
 	}
 	json_decref(j);
 }

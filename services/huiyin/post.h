@@ -23,7 +23,8 @@ void post_close(struct post **p);
 /* Sends one request and reads its whole answer into *out (its body's memory is kept for the next; the caller frees it). `body` may be
  * empty. HY_UNREACHABLE: nobody listens there. HY_TIMEOUT, HY_BAD_INPUT (no HTTP). After HY_OK the status tells. A connection that the
  * server has closed in between is made again once: what is sent must be harmless to send twice. */
-int post_send(struct post *p, const char *method, const char *path, struct hy_bytes body, struct post_answer *out, struct hy_fault *f);
+int post_send(struct post *p, const char *method, const char *path, struct hy_bytes body, struct post_answer *out,
+	struct hy_fault *f);
 
 /* What the answer says went wrong, for a person: the problem's detail, else the status. */
 void post_problem(const struct post_answer *a, char *out, size_t room);

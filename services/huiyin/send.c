@@ -14,10 +14,25 @@ struct send {
 	bool has_text;
 };
 
-enum { OPTION_TEXT = 0x100, OPTION_RATING, OPTION_EMAIL, OPTION_CUSTOMER, OPTION_NAME, OPTION_LOCALE, OPTION_CHANNEL, OPTION_KIND, OPTION_TAG, OPTION_ID, OPTION_REPLY, OPTION_HELPED, OPTION_KEY };
+enum {
+	OPTION_TEXT = 0x100,
+	OPTION_RATING,
+	OPTION_EMAIL,
+	OPTION_CUSTOMER,
+	OPTION_NAME,
+	OPTION_LOCALE,
+	OPTION_CHANNEL,
+	OPTION_KIND,
+	OPTION_TAG,
+	OPTION_ID,
+	OPTION_REPLY,
+	OPTION_HELPED,
+	OPTION_KEY
+};
 
 static const struct argp_option rows[] = {
-	{ "text", OPTION_TEXT, "TEXT", 0, "What is said; also as words behind the options, or - for standard input", 0 },
+	{ "text", OPTION_TEXT, "TEXT", 0, "What is said; also as words behind the options, or - for standard input",
+		0 },
 	{ "rating", OPTION_RATING, "SCALE=N", 0, "A score: nps=9, csat=4, ces=2, stars=5", 0 },
 	{ "email", OPTION_EMAIL, "ADDRESS", 0, "Where the customer is told", 0 },
 	{ "customer", OPTION_CUSTOMER, "ID", 0, "Your id of the customer", 0 },
@@ -27,7 +42,8 @@ static const struct argp_option rows[] = {
 	{ "kind", OPTION_KIND, "WORD", 0, "feedback, survey, idea, vote, mention, review or interview", 0 },
 	{ "tag", OPTION_TAG, "WORD", 0, "A tag; may be given again", 0 },
 	{ "id", OPTION_ID, "ID", 0, "Your id of this feedback: sent again, it is entered once", 0 },
-	{ "reply", OPTION_REPLY, "TOKEN", 0, "It answers a notice (the part behind /r/ in its link) or an earlier feedback's ID", 0 },
+	{ "reply", OPTION_REPLY, "TOKEN", 0,
+		"It answers a notice (the part behind /r/ in its link) or an earlier feedback's ID", 0 },
 	{ "helped", OPTION_HELPED, "yes|no", 0, "With --reply: whether the answer helped", 0 },
 	{ "key-file", OPTION_KEY, "FILE", 0, "The API key (default DIR/keys/app-default.key)", 0 },
 	{ 0 },
@@ -54,9 +70,12 @@ static void set_rating(struct send *o, char *arg, struct argp_state *state)
 		known |= strcmp(scales[i], arg) == 0;
 	if (!known) {
 		const char *meant = hy_did_you_mean(arg, scales);
-		argp_error(state, "no scale '%s'; there are nps, csat, ces and stars%s%s%s", arg, meant ? "; did you mean '" : "", meant ? meant : "", meant ? "'?" : "");
+		argp_error(state, "no scale '%s'; there are nps, csat, ces and stars%s%s%s", arg,
+			meant ? "; did you mean '" : "", meant ? meant : "", meant ? "'?" : "");
 	}
-	json_object_set_new(o->feedback, "rating", json_pack("{s:s, s:o}", "scale", arg, "score", score == (double)(long)score ? json_integer((long)score) : json_real(score)));
+	json_object_set_new(o->feedback, "rating",
+		json_pack("{s:s, s:o}", "scale", arg, "score",
+			score == (double)(long)score ? json_integer((long)score) : json_real(score)));
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -198,7 +217,11 @@ static int report(const struct send *o, const struct post_answer *answer)
 	if (answer->status != 202) {
 		char why[900];
 		post_problem(answer, why, sizeof(why));
-		hy_fail(&f, answer->status == 401 || answer->status == 403 ? HY_FORBIDDEN : answer->status == 429 || answer->status == 503 ? HY_BUSY : HY_BAD_INPUT, "%s", why);
+		hy_fail(&f,
+			answer->status == 401 || answer->status == 403   ? HY_FORBIDDEN
+			: answer->status == 429 || answer->status == 503 ? HY_BUSY
+									 : HY_BAD_INPUT,
+			"%s", why);
 		return huiyin_fail(&o->common, &f);
 	}
 	json_t *j = json_loadb((const char *)answer->body.data, answer->body.size, 0, NULL);
@@ -220,7 +243,8 @@ int huiyin_send(int argc, char **argv)
 	struct post_answer answer = { 0 };
 	huiyin_options(argc, argv, rows, parse, "[TEXT...]",
 		"Sends one feedback to the running collector and prints its ID.\v"
-		"Examples:\n  huiyin send --email li@example.com '点开订单就闪退'\n  huiyin send --rating nps=3 --text 'too slow' --customer 1042\n"
+		"Examples:\n  huiyin send --email li@example.com '点开订单就闪退'\n  huiyin send --rating nps=3 --text "
+		"'too slow' --customer 1042\n"
 		"  huiyin send --reply TOKEN --helped no '还是没有收到'\n",
 		&o.common);
 	int err = complete(&o, &f);

@@ -137,7 +137,8 @@ void show_table_open(struct show_table *t, const char *heads)
 		size_t size = strcspn(heads, "|");
 		HY_ASSERT(t->columns < SHOW_COLUMNS_MAX);
 		t->right[t->columns] = *heads == '>';
-		snprintf(t->heads[t->columns], sizeof(t->heads[0]), "%.*s", (int)(size - (*heads == '>')), heads + (*heads == '>'));
+		snprintf(t->heads[t->columns], sizeof(t->heads[0]), "%.*s", (int)(size - (*heads == '>')),
+			heads + (*heads == '>'));
 		t->columns++;
 		heads += size + (heads[size] == '|');
 	}
@@ -171,7 +172,8 @@ static void pad(FILE *out, size_t n)
 		fputc(' ', out);
 }
 
-static void print_cell(FILE *out, const struct show_table *t, size_t column, const char *text, enum show_color color, const size_t *widths)
+static void print_cell(FILE *out, const struct show_table *t, size_t column, const char *text, enum show_color color,
+	const size_t *widths)
 {
 	size_t width = hy_text_width(hy_bytes_text(text)), room = widths[column];
 	bool last = column + 1 == t->columns;
@@ -216,7 +218,9 @@ void show_table_print(struct show_table *t, FILE *out)
 
 void show_progress_open(struct show_progress *p, int64_t total, int64_t begun_at, bool wanted)
 {
-	*p = (struct show_progress){ .total = total, .begun_ms = hy_mono_ms(), .begun_at = begun_at, .off = !wanted || !isatty(STDERR_FILENO) };
+	*p = (struct show_progress){
+		.total = total, .begun_ms = hy_mono_ms(), .begun_at = begun_at, .off = !wanted || !isatty(STDERR_FILENO)
+	};
 }
 
 void show_progress(struct show_progress *p, int64_t done, int64_t items, const char *unit)
@@ -224,7 +228,8 @@ void show_progress(struct show_progress *p, int64_t done, int64_t items, const c
 	int64_t now = hy_mono_ms(), spent = now - p->begun_ms;
 	if (p->off || spent < 2000 || now - p->drawn_ms < 100)
 		return;
-	double share = p->total > 0 ? (double)done / (double)p->total : 0, rate = (double)items / ((double)spent / 1000);
+	double share = p->total > 0 ? (double)done / (double)p->total : 0,
+	       rate = (double)items / ((double)spent / 1000);
 	double pace = (double)(done - p->begun_at) / (double)spent; /* bytes a millisecond, of this run alone */
 	char left[24] = "?";
 	struct hy_buffer line = { 0 };

@@ -7,7 +7,17 @@
 
 #include <stdio.h>
 
-enum show_color { SHOW_PLAIN, SHOW_DIM, SHOW_BOLD, SHOW_RED, SHOW_GREEN, SHOW_YELLOW, SHOW_BLUE, SHOW_MAGENTA, SHOW_CYAN };
+enum show_color {
+	SHOW_PLAIN,
+	SHOW_DIM,
+	SHOW_BOLD,
+	SHOW_RED,
+	SHOW_GREEN,
+	SHOW_YELLOW,
+	SHOW_BLUE,
+	SHOW_MAGENTA,
+	SHOW_CYAN
+};
 
 /* auto (a terminal without NO_COLOR), always, never; false for another word. */
 bool show_color_mode(const char *word);

@@ -10,7 +10,6 @@ struct status {
 	double every;
 };
 
-
 struct found {
 	json_t *health[4]; /* NULL = no answer */
 	struct hy_fault faults[4];
@@ -35,10 +34,12 @@ static void look_inputs(struct found *s, const json_t *h)
 {
 	json_t *in;
 	size_t i;
-	json_array_foreach (json_object_get(h, "inputs"), i, in) {
+	json_array_foreach(json_object_get(h, "inputs"), i, in)
+	{
 		const char *why = huiyin_text(in, "trouble");
 		if (strcmp(huiyin_text(in, "link"), "up") != 0)
-			trouble(s, 1, "%s: its link to %s's stream %s is %s%s%s", huiyin_text(h, "daemon"), huiyin_text(in, "from"), huiyin_text(in, "stream"), huiyin_text(in, "link"),
+			trouble(s, 1, "%s: its link to %s's stream %s is %s%s%s", huiyin_text(h, "daemon"),
+				huiyin_text(in, "from"), huiyin_text(in, "stream"), huiyin_text(in, "link"),
 				*why ? ": " : "", why);
 	}
 }
@@ -51,14 +52,22 @@ static void look(struct found *s, const json_t *h)
 	int64_t dead = huiyin_number(h, "dead");
 	look_inputs(s, h);
 	if (strncmp(state, "full", 4) == 0 || strcmp(state, "disk full") == 0)
-		trouble(s, 1, "%s: %s at %.0f %% of its quota; its largest table is %s: raise store.quota, or shorten retain or keep.closed", name, state, 100 * share,
-			huiyin_text(store, "largest"));
+		trouble(s, 1,
+			"%s: %s at %.0f %% of its quota; its largest table is %s: raise store.quota, or shorten retain "
+			"or keep.closed",
+			name, state, 100 * share, huiyin_text(store, "largest"));
 	else if (share > 0.7)
-		trouble(s, 0, "%s: its store is %.0f %% full; its largest table is %s", name, 100 * share, huiyin_text(store, "largest"));
+		trouble(s, 0, "%s: its store is %.0f %% full; its largest table is %s", name, 100 * share,
+			huiyin_text(store, "largest"));
 	if (dead)
-		trouble(s, 1, "%s: %" PRId64 " dead letter%s; `huiyin dead list` shows why, `huiyin dead retry` runs them again", name, dead, dead == 1 ? "" : "s");
+		trouble(s, 1,
+			"%s: %" PRId64
+			" dead letter%s; `huiyin dead list` shows why, `huiyin dead retry` runs them again",
+			name, dead, dead == 1 ? "" : "s");
 	if (huiyin_number(json_object_get(h, "dedupe"), "overflowed"))
-		trouble(s, 0, "%s: more client ids within dedupe.window than dedupe.ids holds; the oldest were forgotten", name);
+		trouble(s, 0,
+			"%s: more client ids within dedupe.window than dedupe.ids holds; the oldest were forgotten",
+			name);
 }
 
 static void gather(struct common *c, struct found *s)
@@ -71,7 +80,7 @@ static void gather(struct common *c, struct found *s)
 			continue;
 		}
 		s->code = EX_UNAVAILABLE;
-		trouble(s, EX_UNAVAILABLE, "%s: %s", huiyin_daemons[i], s->faults[i].text);
+		trouble(s, EX_UNAVAILABLE, "%s", s->faults[i].text);
 	}
 }
 
@@ -86,7 +95,9 @@ static json_t *status_json(const struct found *s)
 {
 	json_t *daemons = json_array();
 	for (size_t i = 0; huiyin_daemons[i]; i++)
-		json_array_append_new(daemons, s->health[i] ? json_incref(s->health[i]) : json_pack("{s:s, s:s}", "daemon", huiyin_daemons[i], "state", "no answer"));
+		json_array_append_new(daemons,
+			s->health[i] ? json_incref(s->health[i])
+				     : json_pack("{s:s, s:s}", "daemon", huiyin_daemons[i], "state", "no answer"));
 	return json_pack("{s:b, s:o, s:O}", "ok", s->code == EX_OK, "daemons", daemons, "troubles", s->troubles);
 }
 
@@ -95,7 +106,8 @@ static void put_lag(struct hy_buffer *out, const json_t *h)
 {
 	json_t *in;
 	size_t i;
-	json_array_foreach (json_object_get(h, "inputs"), i, in) {
+	json_array_foreach(json_object_get(h, "inputs"), i, in)
+	{
 		hy_buffer_printf(out, "%s%s ", i ? ", " : "", huiyin_text(in, "stream"));
 		show_count(out, huiyin_number(in, "lag"));
 	}
@@ -110,9 +122,8 @@ static void row(struct show_table *t, const json_t *h)
 	int64_t backlog = 0, reader_lag;
 	json_t *reader;
 	size_t i;
-	json_array_foreach (json_object_get(stream, "readers"), i, reader)
-		if ((reader_lag = huiyin_number(reader, "lag")) > backlog)
-			backlog = reader_lag;
+	json_array_foreach(json_object_get(stream, "readers"), i,
+		reader) if ((reader_lag = huiyin_number(reader, "lag")) > backlog) backlog = reader_lag;
 	show_count(&head, huiyin_number(stream, "head"));
 	put_lag(&lag, h);
 	show_bytes(&size, (double)huiyin_number(store, "live_bytes"));
@@ -126,7 +137,8 @@ static void row(struct show_table *t, const json_t *h)
 	show_cell(t, 0, "%s", hy_buffer_string(&head));
 	show_cell(t, backlog ? SHOW_YELLOW : 0, "%" PRId64, backlog);
 	show_cell(t, 0, "%s", age);
-	show_cell(t, 0, "%s (%.1f %%)", hy_buffer_string(&size), 100 * json_number_value(json_object_get(store, "share")));
+	show_cell(t, 0, "%s (%.1f %%)", hy_buffer_string(&size),
+		100 * json_number_value(json_object_get(store, "share")));
 	show_cell(t, huiyin_number(h, "dead") ? SHOW_RED : 0, "%" PRId64, huiyin_number(h, "dead"));
 	show_cell(t, 0, "%s", hy_buffer_string(&lag));
 	hy_buffer_free(&head);
@@ -151,8 +163,8 @@ static void print(const struct found *s)
 			show_cell(&t, 0, "-");
 	}
 	show_table_print(&t, stdout);
-	json_array_foreach (s->troubles, i, text)
-		printf("%s%s%s%s\n", i ? "" : "\n", show_color(stdout, SHOW_YELLOW), json_string_value(text), show_plain(stdout));
+	json_array_foreach(s->troubles, i, text) printf("%s%s%s%s\n", i ? "" : "\n", show_color(stdout, SHOW_YELLOW),
+		json_string_value(text), show_plain(stdout));
 }
 
 /* ---- the verb ---- */
@@ -178,8 +190,10 @@ int huiyin_status(int argc, char **argv)
 	struct status o = { .every = 1 };
 	struct found s;
 	huiyin_options(argc, argv, rows, parse, NULL,
-		"How each daemon is: the head of its stream, how many records its slowest reader has still to read and how old they may be, its store, its dead letters, and how "
-		"far it is behind in what it reads. Exit code 0 when all is well, 1 when something is not, 69 when a daemon does not answer.\v"
+		"How each daemon is: the head of its stream, how many records its slowest reader has still to read and "
+		"how old they may be, its store, its dead letters, and how "
+		"far it is behind in what it reads. Exit code 0 when all is well, 1 when something is not, 69 when a "
+		"daemon does not answer.\v"
 		"Examples:\n  huiyin status\n  huiyin status --watch\n",
 		&o.common);
 	for (;;) {

@@ -55,8 +55,8 @@ static void put_feedback(struct hy_buffer *out, const json_t *e)
 	lower(out, *kind ? kind : "feedback");
 	if (*channel)
 		hy_buffer_printf(out, "/%s", channel);
-	json_array_foreach (json_object_get(remark, "ratings"), i, rating)
-		hy_buffer_printf(out, " %s=%g", huiyin_text(rating, "scale"), json_number_value(json_object_get(rating, "score")));
+	json_array_foreach(json_object_get(remark, "ratings"), i, rating) hy_buffer_printf(
+		out, " %s=%g", huiyin_text(rating, "scale"), json_number_value(json_object_get(rating, "score")));
 	hy_buffer_text(out, "  ");
 	show_line(out, huiyin_text(remark, "text"), TEXT_COLUMNS);
 }
@@ -66,8 +66,9 @@ static void put_classification(struct hy_buffer *out, const json_t *e)
 	const json_t *c = json_object_get(e, "classification");
 	if (!c || !json_object_get(c, "type"))
 		return;
-	hy_buffer_printf(out, "  %s→ %s %s/%s %s %s%s%s", show_color(stdout, SHOW_DIM), huiyin_text(c, "language"), label(c, "type"), label(c, "topic"), label(c, "sentiment"),
-		label(c, "urgency"), json_is_true(json_object_get(c, "unsure")) ? " unsure" : "", show_plain(stdout));
+	hy_buffer_printf(out, "  %s→ %s %s/%s %s %s%s%s", show_color(stdout, SHOW_DIM), huiyin_text(c, "language"),
+		label(c, "type"), label(c, "topic"), label(c, "sentiment"), label(c, "urgency"),
+		json_is_true(json_object_get(c, "unsure")) ? " unsure" : "", show_plain(stdout));
 }
 
 static void put_routed(struct hy_buffer *out, const json_t *e)
@@ -99,7 +100,8 @@ static void put_event(struct hy_buffer *out, const json_t *t)
 	if (note || *huiyin_text(t, "subject"))
 		hy_buffer_text(out, "  ");
 	if (note)
-		show_line(out, *huiyin_text(note, "zh") ? huiyin_text(note, "zh") : huiyin_text(note, "en"), TEXT_COLUMNS);
+		show_line(out, *huiyin_text(note, "zh") ? huiyin_text(note, "zh") : huiyin_text(note, "en"),
+			TEXT_COLUMNS);
 	else if (*huiyin_text(t, "subject"))
 		show_line(out, huiyin_text(t, "subject"), TEXT_COLUMNS);
 }
@@ -119,14 +121,17 @@ static void put_delivery(struct hy_buffer *out, const json_t *d)
 
 static void print_record(const json_t *record)
 {
-	const json_t *e = json_object_get(record, "envelope"), *t = json_object_get(e, "ticket"), *d = json_object_get(e, "delivery");
+	const json_t *e = json_object_get(record, "envelope"), *t = json_object_get(e, "ticket"),
+		     *d = json_object_get(e, "delivery");
 	struct hy_buffer line = { 0 };
 	hy_buffer_text(&line, show_color(stdout, SHOW_DIM));
 	if (e)
 		show_time(&line, huiyin_number(e, "at_ms"));
-	hy_buffer_printf(&line, "%s %s%s%s  ", show_plain(stdout), show_color(stdout, SHOW_DIM), huiyin_text(e, "id"), show_plain(stdout));
+	hy_buffer_printf(&line, "%s %s%s%s  ", show_plain(stdout), show_color(stdout, SHOW_DIM), huiyin_text(e, "id"),
+		show_plain(stdout));
 	if (!e)
-		hy_buffer_printf(&line, "record %" PRId64 ": %s", huiyin_number(record, "seq"), huiyin_text(record, "marker"));
+		hy_buffer_printf(
+			&line, "record %" PRId64 ": %s", huiyin_number(record, "seq"), huiyin_text(record, "marker"));
 	else if (*huiyin_text(e, "unreadable"))
 		hy_buffer_printf(&line, "unreadable: %s", huiyin_text(e, "unreadable"));
 	else if (d)
@@ -150,7 +155,8 @@ static void print_page(const struct tail *o, const json_t *page, int64_t *after)
 {
 	json_t *record;
 	size_t i;
-	json_array_foreach (json_object_get(page, "records"), i, record) {
+	json_array_foreach(json_object_get(page, "records"), i, record)
+	{
 		*after = huiyin_number(record, "seq");
 		if (o->common.json) {
 			json_dumpf(record, stdout, JSON_COMPACT);
@@ -234,8 +240,10 @@ int huiyin_tail(int argc, char **argv)
 	struct tail o = { .last = 10 };
 	struct hy_fault f = { 0 };
 	huiyin_options(argc, argv, rows, parse, "[feedback|classification|ticket|delivery]",
-		"Shows the last records of a stream (default feedback) and then each new one. With --json a JSON object a line.\v"
-		"Examples:\n  huiyin tail\n  huiyin tail ticket -n 50 --once\n  huiyin tail classification --json | jq .envelope.classification.type.name\n",
+		"Shows the last records of a stream (default feedback) and then each new one. With --json a JSON "
+		"object a line.\v"
+		"Examples:\n  huiyin tail\n  huiyin tail ticket -n 50 --once\n  huiyin tail classification --json | jq "
+		".envelope.classification.type.name\n",
 		&o.common);
 	int which = huiyin_which(argv[0], o.stream ? o.stream : "feedback", streams);
 	if (which < 0)

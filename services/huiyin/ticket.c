@@ -5,14 +5,16 @@
 #include <pwd.h>
 #include <unistd.h>
 
-const char *const huiyin_ticket_verbs[] = { "list", "show", "assign", "start", "wait", "resolve", "decline", "reopen", "merge", "correct", NULL };
+const char *const huiyin_ticket_verbs[] = { "list", "show", "assign", "start", "wait", "resolve", "decline", "reopen",
+	"merge", "correct", NULL };
 enum { LIST, SHOW, ASSIGN, START, WAIT, RESOLVE, DECLINE, REOPEN, MERGE, CORRECT };
 
 struct ticket_options {
 	struct common common;
 	const char *words[8];
 	size_t count;
-	const char *department, *assignee, *state, *project, *limit, *note, *note_zh, *note_en, *lang, *feedback, *actor;
+	const char *department, *assignee, *state, *project, *limit, *note, *note_zh, *note_en, *lang, *feedback,
+		*actor;
 };
 
 /* ---- arguments of the command ---- */
@@ -78,7 +80,8 @@ static void print_list(const json_t *answer)
 		return;
 	}
 	show_table_open(&t, "TICKET|STATE|DEPARTMENT|URGENCY|>PEOPLE|>AGE|DUE|SUBJECT");
-	json_array_foreach (json_object_get(answer, "tickets"), i, k) {
+	json_array_foreach(json_object_get(answer, "tickets"), i, k)
+	{
 		char age[24] = "", due[24] = "";
 		int64_t at = time_of(k, "due_at"), now = hy_now_ms();
 		bool late = at && at < now && !json_is_true(json_object_get(k, "final"));
@@ -90,7 +93,8 @@ static void print_list(const json_t *answer)
 		show_cell(&t, 0, "%s", huiyin_text(k, "urgency"));
 		show_cell(&t, 0, "%" PRId64, huiyin_number(k, "people"));
 		show_cell(&t, 0, "%s", age);
-		show_cell(&t, late ? SHOW_RED : 0, "%s%s%s", at ? (late ? "" : "in ") : "-", at ? due : "", late ? " late" : "");
+		show_cell(&t, late ? SHOW_RED : 0, "%s%s%s", at ? (late ? "" : "in ") : "-", at ? due : "",
+			late ? " late" : "");
 		show_cell(&t, 0, "%s", huiyin_text(k, "subject"));
 	}
 	show_table_print(&t, stdout);
@@ -123,13 +127,16 @@ static void print_ticket(const json_t *k)
 	const json_t *note = json_object_get(k, "note"), *comment;
 	char text[128];
 	size_t i;
-	printf("%s%s%s  %s%s%s\n", show_color(stdout, SHOW_BOLD), huiyin_text(k, "number"), show_plain(stdout), show_color(stdout, state_color(huiyin_text(k, "state"))),
-		huiyin_text(k, "state"), show_plain(stdout));
+	printf("%s%s%s  %s%s%s\n", show_color(stdout, SHOW_BOLD), huiyin_text(k, "number"), show_plain(stdout),
+		show_color(stdout, state_color(huiyin_text(k, "state"))), huiyin_text(k, "state"), show_plain(stdout));
 	print_field("subject", huiyin_text(k, "subject"));
 	print_field("department", huiyin_text(k, "department"));
 	print_field("assignee", huiyin_text(k, "assignee"));
-	snprintf(text, sizeof(text), "%" PRId64 " (%" PRId64 " in round %" PRId64 ", %" PRId64 " still to be told, %" PRId64 " told, %" PRId64 " said it helped)", huiyin_number(k, "people"),
-		huiyin_number(k, "round_people"), huiyin_number(k, "round"), huiyin_number(k, "awaiting"), huiyin_number(k, "told"), huiyin_number(k, "yes"));
+	snprintf(text, sizeof(text),
+		"%" PRId64 " (%" PRId64 " in round %" PRId64 ", %" PRId64 " still to be told, %" PRId64
+		" told, %" PRId64 " said it helped)",
+		huiyin_number(k, "people"), huiyin_number(k, "round_people"), huiyin_number(k, "round"),
+		huiyin_number(k, "awaiting"), huiyin_number(k, "told"), huiyin_number(k, "yes"));
 	print_field("people", text);
 	print_field("type", huiyin_text(k, "type"));
 	print_field("topic", huiyin_text(k, "topic"));
@@ -146,11 +153,13 @@ static void print_ticket(const json_t *k)
 	print_field("id", huiyin_text(k, "id"));
 	print_field("follows", huiyin_text(k, "follows"));
 	print_field("merged into", huiyin_text(k, "into"));
-	json_array_foreach (json_object_get(k, "comments"), i, comment) {
+	json_array_foreach(json_object_get(k, "comments"), i, comment)
+	{
 		const char *helped = huiyin_text(comment, "helped");
 		struct hy_buffer line = { 0 };
 		hy_text_line(&line, hy_bytes_text(huiyin_text(comment, "text")));
-		printf("  %s%s%s  %s%s%s\n", show_color(stdout, SHOW_DIM), huiyin_text(comment, "at"), show_plain(stdout), *helped ? "helped: " : "", helped, *helped ? "  " : "");
+		printf("  %s%s%s  %s%s%s\n", show_color(stdout, SHOW_DIM), huiyin_text(comment, "at"),
+			show_plain(stdout), *helped ? "helped: " : "", helped, *helped ? "  " : "");
 		if (line.size)
 			printf("      %s\n", hy_buffer_string(&line));
 		hy_buffer_free(&line);
@@ -159,7 +168,19 @@ static void print_ticket(const json_t *k)
 
 /* ---- options ---- */
 
-enum { OPTION_DEPARTMENT = 'd', OPTION_ASSIGNEE = 'a', OPTION_STATE = 's', OPTION_PROJECT = 'p', OPTION_LIMIT = 'n', OPTION_NOTE = 0x100, OPTION_ZH, OPTION_EN, OPTION_LANG, OPTION_FEEDBACK, OPTION_ACTOR };
+enum {
+	OPTION_DEPARTMENT = 'd',
+	OPTION_ASSIGNEE = 'a',
+	OPTION_STATE = 's',
+	OPTION_PROJECT = 'p',
+	OPTION_LIMIT = 'n',
+	OPTION_NOTE = 0x100,
+	OPTION_ZH,
+	OPTION_EN,
+	OPTION_LANG,
+	OPTION_FEEDBACK,
+	OPTION_ACTOR
+};
 
 static const struct argp_option rows[] = {
 	{ "department", OPTION_DEPARTMENT, "NAME", 0, "list: only its tickets; assign: whom to give it to", 0 },
@@ -182,8 +203,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	const struct {
 		int key;
 		const char **at;
-	} texts[] = { { OPTION_DEPARTMENT, &o->department }, { OPTION_ASSIGNEE, &o->assignee }, { OPTION_STATE, &o->state }, { OPTION_PROJECT, &o->project }, { OPTION_LIMIT, &o->limit },
-		{ OPTION_NOTE, &o->note }, { OPTION_ZH, &o->note_zh }, { OPTION_EN, &o->note_en }, { OPTION_LANG, &o->lang }, { OPTION_FEEDBACK, &o->feedback }, { OPTION_ACTOR, &o->actor } };
+	} texts[] = { { OPTION_DEPARTMENT, &o->department }, { OPTION_ASSIGNEE, &o->assignee },
+		{ OPTION_STATE, &o->state }, { OPTION_PROJECT, &o->project }, { OPTION_LIMIT, &o->limit },
+		{ OPTION_NOTE, &o->note }, { OPTION_ZH, &o->note_zh }, { OPTION_EN, &o->note_en },
+		{ OPTION_LANG, &o->lang }, { OPTION_FEEDBACK, &o->feedback }, { OPTION_ACTOR, &o->actor } };
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		if (texts[i].key == key) {
 			*texts[i].at = arg;
@@ -234,10 +257,12 @@ static int ask_and_show(struct ticket_options *o, int which, const struct argume
 	else if (which == SHOW)
 		print_ticket(answer);
 	else
-		printf("%s is %s%s%s (%s)\n", huiyin_text(answer, "number"), show_color(stdout, state_color(huiyin_text(answer, "state"))), huiyin_text(answer, "state"),
+		printf("%s is %s%s%s (%s)\n", huiyin_text(answer, "number"),
+			show_color(stdout, state_color(huiyin_text(answer, "state"))), huiyin_text(answer, "state"),
 			show_plain(stdout), huiyin_text(answer, "department"));
 	if (which == RESOLVE || which == DECLINE)
-		printf("%" PRId64 " %s being told.\n", huiyin_number(answer, "awaiting"), huiyin_number(answer, "awaiting") == 1 ? "person is" : "people are");
+		printf("%" PRId64 " %s being told.\n", huiyin_number(answer, "awaiting"),
+			huiyin_number(answer, "awaiting") == 1 ? "person is" : "people are");
 	json_decref(answer);
 	return EX_OK;
 }
@@ -247,21 +272,27 @@ int huiyin_ticket(int argc, char **argv)
 	struct ticket_options o = { 0 };
 	struct arguments a = { .n = 0 };
 	huiyin_options(argc, argv, rows, parse,
-		"list\nshow TICKET\nassign TICKET [DEPARTMENT]\nstart TICKET\nwait TICKET\nresolve TICKET\ndecline TICKET\nreopen TICKET\nmerge TICKET INTO\ncorrect TICKET FIELD VALUE",
-		"Looks at tickets and moves them on. TICKET is T-12 or an id. Resolving and declining need a public note: everybody who raised it will read it.\v"
-		"Examples:\n  huiyin ticket list --department engineering\n  huiyin ticket resolve T-12 --note '已修复，请更新到 2.4.1'\n"
-		"  huiyin ticket decline T-9 --note-en 'We will keep it as it is.' --note-zh '我们会保持现状。'\n  huiyin ticket correct T-3 topic delivery\n",
+		"list\nshow TICKET\nassign TICKET [DEPARTMENT]\nstart TICKET\nwait TICKET\nresolve TICKET\ndecline "
+		"TICKET\nreopen TICKET\nmerge TICKET INTO\ncorrect TICKET FIELD VALUE",
+		"Looks at tickets and moves them on. TICKET is T-12 or an id. Resolving and declining need a public "
+		"note: everybody who raised it will read it.\v"
+		"Examples:\n  huiyin ticket list --department engineering\n  huiyin ticket resolve T-12 --note "
+		"'已修复，请更新到 2.4.1'\n"
+		"  huiyin ticket decline T-9 --note-en 'We will keep it as it is.' --note-zh '我们会保持现状。'\n  "
+		"huiyin ticket correct T-3 topic delivery\n",
 		&o.common);
 	int which = huiyin_which(argv[0], o.count ? o.words[0] : "list", huiyin_ticket_verbs);
 	if (which < 0)
 		return EX_USAGE;
 	size_t given = o.count ? o.count - 1 : 0, most = which == ASSIGN ? 2 : wants[which].words;
 	if (given < wants[which].words || given > most) {
-		fprintf(stderr, "%s: it is `%s %s %s`\n", argv[0], argv[0], huiyin_ticket_verbs[which], wants[which].what);
+		fprintf(stderr, "%s: it is `%s %s %s`\n", argv[0], argv[0], huiyin_ticket_verbs[which],
+			wants[which].what);
 		return EX_USAGE;
 	}
 	if ((which == RESOLVE || which == DECLINE) && !o.note && !o.note_zh && !o.note_en) {
-		fprintf(stderr, "%s: a public note is needed: --note TEXT is what everybody who raised it will read\n", argv[0]);
+		fprintf(stderr, "%s: a public note is needed: --note TEXT is what everybody who raised it will read\n",
+			argv[0]);
 		return EX_USAGE;
 	}
 	if (which == LIST) {

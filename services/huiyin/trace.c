@@ -14,7 +14,8 @@ static int64_t time_of(const json_t *j, const char *name)
 }
 
 /* One station: a dot on the line, and above it how long the way there took. */
-static void station(int64_t *before, int64_t at, enum show_color color, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+static void station(int64_t *before, int64_t at, enum show_color color, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
 static void station(int64_t *before, int64_t at, enum show_color color, const char *fmt, ...)
 {
 	struct hy_buffer when = { 0 }, words = { 0 }, line = { 0 };
@@ -25,12 +26,14 @@ static void station(int64_t *before, int64_t at, enum show_color color, const ch
 	va_end(ap);
 	if (*before && at) {
 		hy_duration_text(at - *before, took);
-		printf("  %s│%s  %s%s%s\n", show_color(stdout, SHOW_DIM), show_plain(stdout), show_color(stdout, SHOW_DIM), took, show_plain(stdout));
+		printf("  %s│%s  %s%s%s\n", show_color(stdout, SHOW_DIM), show_plain(stdout),
+			show_color(stdout, SHOW_DIM), took, show_plain(stdout));
 	}
 	if (at)
 		show_time(&when, at);
 	hy_text_line(&line, hy_bytes_text(text));
-	printf("  %s%s%s  %-12s  %s\n", show_color(stdout, color), at ? "●" : "○", show_plain(stdout), hy_buffer_string(&when), hy_buffer_string(&line));
+	printf("  %s%s%s  %-12s  %s\n", show_color(stdout, color), at ? "●" : "○", show_plain(stdout),
+		hy_buffer_string(&when), hy_buffer_string(&line));
 	if (at)
 		*before = at;
 	hy_buffer_free(&when);
@@ -42,7 +45,8 @@ static void print(const json_t *j)
 {
 	const json_t *ticket = json_object_get(j, "ticket"), *note = json_object_get(ticket, "note"), *told;
 	const char *decision = huiyin_text(j, "decision"), *department = huiyin_text(j, "department");
-	int64_t before = 0, received = time_of(j, "received"), classified = time_of(j, "classified"), routed = time_of(j, "routed");
+	int64_t before = 0, received = time_of(j, "received"), classified = time_of(j, "classified"),
+		routed = time_of(j, "routed");
 	size_t i;
 	printf("%s%s%s\n", show_color(stdout, SHOW_BOLD), huiyin_text(j, "id"), show_plain(stdout));
 	station(&before, received, SHOW_CYAN, "received");
@@ -51,13 +55,16 @@ static void print(const json_t *j)
 		station(&before, routed, SHOW_YELLOW, "routed: %s%s%s", decision, *department ? " → " : "", department);
 	else
 		station(&before, 0, SHOW_DIM, "not routed yet");
-	json_array_foreach (json_object_get(j, "told"), i, told)
-		station(&before, time_of(told, "at"), SHOW_BLUE, "%s: %s%s%s", huiyin_text(told, "kind"), huiyin_text(told, "outcome"), *huiyin_text(told, "channel") ? " by " : "",
-			huiyin_text(told, "channel"));
+	json_array_foreach(json_object_get(j, "told"), i, told) station(&before, time_of(told, "at"), SHOW_BLUE,
+		"%s: %s%s%s", huiyin_text(told, "kind"), huiyin_text(told, "outcome"),
+		*huiyin_text(told, "channel") ? " by " : "", huiyin_text(told, "channel"));
 	if (ticket) {
-		bool open = strcmp(huiyin_text(ticket, "status"), "confirmed") != 0 && strcmp(huiyin_text(ticket, "status"), "closed") != 0;
-		printf("\n  %s%s%s is %s%s%s, round %" PRId64 "\n", show_color(stdout, SHOW_BOLD), huiyin_text(ticket, "number"), show_plain(stdout),
-			show_color(stdout, open ? SHOW_YELLOW : SHOW_GREEN), huiyin_text(ticket, "status"), show_plain(stdout), huiyin_number(ticket, "round"));
+		bool open = strcmp(huiyin_text(ticket, "status"), "confirmed") != 0 &&
+			    strcmp(huiyin_text(ticket, "status"), "closed") != 0;
+		printf("\n  %s%s%s is %s%s%s, round %" PRId64 "\n", show_color(stdout, SHOW_BOLD),
+			huiyin_text(ticket, "number"), show_plain(stdout),
+			show_color(stdout, open ? SHOW_YELLOW : SHOW_GREEN), huiyin_text(ticket, "status"),
+			show_plain(stdout), huiyin_number(ticket, "round"));
 	}
 	static const char *const languages[] = { "zh", "en" };
 	for (i = 0; i < 2; i++) {
@@ -104,7 +111,8 @@ int huiyin_trace(int argc, char **argv)
 	struct trace o = { 0 };
 	struct hy_fault f = { 0 };
 	huiyin_options(argc, argv, NULL, parse, "ID",
-		"The way of one feedback: received, classified, routed, told, with the time between, and the ticket that it belongs to.\v"
+		"The way of one feedback: received, classified, routed, told, with the time between, and the ticket "
+		"that it belongs to.\v"
 		"Example:\n  huiyin trace \"$(huiyin send '点开订单就闪退')\"\n",
 		&o.common);
 	const char *const arguments[] = { "id", o.id, NULL };

@@ -50,10 +50,12 @@ static void print_line(const struct up *u, const struct child *c, const char *te
 	struct hy_buffer line = { 0 };
 	size_t which = (size_t)(c - u->children);
 	const char *level = strlen(text) > 30 && text[10] == 'T' && text[24] == ' ' ? text + 25 : "";
-	enum show_color color = strncmp(level, "error", 5) == 0 ? SHOW_RED : strncmp(level, "warn", 4) == 0 ? SHOW_YELLOW : SHOW_PLAIN;
+	enum show_color color = strncmp(level, "error", 5) == 0  ? SHOW_RED
+				: strncmp(level, "warn", 4) == 0 ? SHOW_YELLOW
+								 : SHOW_PLAIN;
 	hy_text_line(&line, hy_bytes_text(text));
-	fprintf(stderr, "%s%-10s │%s %s%s%s\n", show_color(stderr, colors[which]), c->name, show_plain(stderr), color ? show_color(stderr, color) : "", hy_buffer_string(&line),
-		color ? show_plain(stderr) : "");
+	fprintf(stderr, "%s%-10s │%s %s%s%s\n", show_color(stderr, colors[which]), c->name, show_plain(stderr),
+		color ? show_color(stderr, color) : "", hy_buffer_string(&line), color ? show_plain(stderr) : "");
 	hy_buffer_free(&line);
 }
 
@@ -66,7 +68,8 @@ static void say(const struct up *u, const struct child *c, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	fprintf(stderr, "%s%-10s │%s %s%s%s\n", show_color(stderr, SHOW_DIM), "up", show_plain(stderr), c ? c->name : "", c ? ": " : "", text);
+	fprintf(stderr, "%s%-10s │%s %s%s%s\n", show_color(stderr, SHOW_DIM), "up", show_plain(stderr),
+		c ? c->name : "", c ? ": " : "", text);
 }
 
 static void drain(struct up *u, struct child *c)
@@ -165,10 +168,13 @@ static void ended(struct up *u, struct child *c, int status)
 		return;
 	}
 	bool lived = now - c->started_ms >= GOOD_LIFE_MS;
-	c->backoff_ms = lived || !c->backoff_ms ? BACKOFF_MIN_MS : 2 * c->backoff_ms > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : 2 * c->backoff_ms;
+	c->backoff_ms = lived || !c->backoff_ms              ? BACKOFF_MIN_MS
+			: 2 * c->backoff_ms > BACKOFF_MAX_MS ? BACKOFF_MAX_MS
+							     : 2 * c->backoff_ms;
 	c->again_ms = now + c->backoff_ms;
 	if (WIFSIGNALED(status))
-		say(u, c, "ended by signal %d (%s); again in %.1f s", WTERMSIG(status), strsignal(WTERMSIG(status)), (double)c->backoff_ms / 1000);
+		say(u, c, "ended by signal %d (%s); again in %.1f s", WTERMSIG(status), strsignal(WTERMSIG(status)),
+			(double)c->backoff_ms / 1000);
 	else
 		say(u, c, "ended with code %d; again in %.1f s", WEXITSTATUS(status), (double)c->backoff_ms / 1000);
 }
@@ -211,7 +217,9 @@ static int take_lock(struct up *u, struct hy_fault *f)
 		ssize_t n = read(u->lock, pid, sizeof(pid) - 1);
 		pid[n > 0 ? n : 0] = 0;
 		pid[strcspn(pid, "\n")] = 0;
-		return hy_fail(f, HY_IN_USE, "another `huiyin up` runs %s already%s%s; `huiyin status -C %s` tells how it is", u->dir, *pid ? ", process " : "", pid, u->dir);
+		return hy_fail(f, HY_IN_USE,
+			"another `huiyin up` runs %s already%s%s; `huiyin status -C %s` tells how it is", u->dir,
+			*pid ? ", process " : "", pid, u->dir);
 	}
 	int n = snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
 	if (ftruncate(u->lock, 0) != 0 || pwrite(u->lock, pid, (size_t)n, 0) != n)
@@ -230,8 +238,8 @@ static bool all_ready(const struct up *u)
 		json_t *j = huiyin_ask_within(&u->common, u->children[i].name, "health", NULL, 300, &f), *in;
 		bool good = j && huiyin_number(j, "pid") == u->children[i].pid;
 		size_t k;
-		json_array_foreach (json_object_get(j, "inputs"), k, in)
-			good = good && strcmp(huiyin_text(in, "link"), "up") == 0;
+		json_array_foreach(json_object_get(j, "inputs"), k, in) good =
+			good && strcmp(huiyin_text(in, "link"), "up") == 0;
 		json_decref(j);
 		if (!good)
 			return false;
@@ -243,15 +251,18 @@ static void tell_ready(struct up *u)
 {
 	u->ready = true;
 	if (u->common.json) {
-		huiyin_print_json(json_pack("{s:b, s:s, s:s, s:s, s:i}", "ready", 1, "url", u->settings.public_url, "listen", u->settings.listen, "dir", u->dir, "pid", (int)getpid()));
+		huiyin_print_json(json_pack("{s:b, s:s, s:s, s:s, s:i}", "ready", 1, "url", u->settings.public_url,
+			"listen", u->settings.listen, "dir", u->dir, "pid", (int)getpid()));
 		return;
 	}
 	const char *at = u->settings.listen[0] == ':' ? "127.0.0.1" : "";
 	printf("\n%sHuiyin is ready%s at %s (%.1f s). Send it something:\n\n"
 	       "  curl %s%s/v1/feedback -H \"Authorization: Bearer $(cat %s/keys/app-default.key)\" \\\n"
 	       "    -d '{\"text\":\"点开订单就闪退\",\"customer\":{\"email\":\"li@example.com\"}}'\n\n"
-	       "  huiyin status -C %s        how it is\n  huiyin tail -C %s          what comes in\n  Ctrl-C                      stops it\n\n",
-		show_color(stdout, SHOW_GREEN), show_plain(stdout), u->settings.public_url, (double)(hy_mono_ms() - u->begun_ms) / 1000, at, u->settings.listen, u->dir, u->dir, u->dir);
+	       "  huiyin status -C %s        how it is\n  huiyin tail -C %s          what comes in\n  Ctrl-C           "
+	       "           stops it\n\n",
+		show_color(stdout, SHOW_GREEN), show_plain(stdout), u->settings.public_url,
+		(double)(hy_mono_ms() - u->begun_ms) / 1000, at, u->settings.listen, u->dir, u->dir, u->dir);
 	fflush(stdout);
 }
 
@@ -264,7 +275,8 @@ static void look_ready(struct up *u)
 	if (all_ready(u)) {
 		tell_ready(u);
 	} else if (!u->told_slow && now - u->begun_ms > READY_MS) {
-		say(u, NULL, "not all are ready after %d s; `huiyin status -C %s` tells which and why", READY_MS / 1000, u->dir);
+		say(u, NULL, "not all are ready after %d s; `huiyin status -C %s` tells which and why", READY_MS / 1000,
+			u->dir);
 		u->told_slow = true;
 	}
 }
@@ -376,7 +388,8 @@ int huiyin_up(int argc, char **argv)
 	for (size_t i = 0; i < DAEMONS; i++)
 		u.children[i] = (struct child){ .name = huiyin_daemons[i], .fd = -1 };
 	huiyin_options(argc, argv, NULL, parse, "[DIR]",
-		"Runs the collector, classifier, router and notifier of DIR in the foreground, and starts again what dies. Ctrl-C stops them in order. Exit code 78: "
+		"Runs the collector, classifier, router and notifier of DIR in the foreground, and starts again what "
+		"dies. Ctrl-C stops them in order. Exit code 78: "
 		"huiyin.yaml has a fault, and nothing was started.\v"
 		"Example:\n  huiyin up ./huiyin\n",
 		&u.common);
