@@ -2,6 +2,7 @@
 #include "support/test.h"
 
 #include <math.h>
+#include <pthread.h>
 
 #include "base/text.h"
 #include "classifier/judge.h"
@@ -364,6 +365,48 @@ static void a_full_arena_costs_evidence_but_never_a_label(void **state)
 	}
 }
 
+struct worker {
+	const struct judge *judge;
+	struct hy_buffer packed;
+};
+
+static void *work(void *arg)
+{
+	struct worker *w = arg;
+	struct judge_scratch *s = judge_scratch_new();
+	struct hy_arena *a = hy_arena_new(0);
+	for (size_t i = 0; i < 20 * sizeof(samples) / sizeof(*samples); i++) {
+		Huiyin__Classification c;
+		struct hy_bytes text = hy_bytes_text(samples[i % (sizeof(samples) / sizeof(*samples))].text);
+		judge_text(w->judge, s, &(struct judge_input){ .text = text }, &c, a);
+		hy_wire_pack(&c.base, &w->packed);
+		hy_arena_reset(a);
+	}
+	hy_arena_free(&a);
+	judge_scratch_free(&s);
+	return NULL;
+}
+
+static void many_threads_share_one_judge(void **state)
+{
+	struct fx *fx = *state;
+	struct worker w[4] = { { 0 } };
+	pthread_t thread[4];
+	for (int i = 0; i < 4; i++) {
+		w[i].judge = fx->judge;
+		assert_int_equal(pthread_create(&thread[i], NULL, work, &w[i]), 0);
+	}
+	for (int i = 0; i < 4; i++)
+		pthread_join(thread[i], NULL);
+	for (int i = 0; i < 4; i++) {
+		assert_true(w[i].packed.size > 0 &&
+			    hy_bytes_equal(hy_buffer_view(&w[i].packed), hy_buffer_view(&w[0].packed)));
+		if (i > 0)
+			hy_buffer_free(&w[i].packed);
+	}
+	hy_buffer_free(&w[0].packed);
+}
+
 static void one_issue_has_one_theme(void **state)
 {
 	struct fx *fx = *state;
@@ -432,6 +475,7 @@ int main(void)
 		cmocka_unit_test(bytes_that_are_no_text_do_no_harm),
 		cmocka_unit_test(the_verdict_is_the_same_each_time_and_fits_on_the_wire),
 		cmocka_unit_test(a_full_arena_costs_evidence_but_never_a_label),
+		cmocka_unit_test(many_threads_share_one_judge),
 		cmocka_unit_test(one_issue_has_one_theme),
 		cmocka_unit_test(a_model_for_other_labels_is_refused_with_the_remedy),
 		cmocka_unit_test(every_phrase_is_written_as_texts_are_read),

@@ -365,6 +365,48 @@ static void scores_are_counted_as_everyone_counts_them(void **state)
 	assert_float_equal(eval_ece(&e), (0.6 + 0.3) / 4, 1e-9);
 }
 
+/* $HUIYIN_DATA, or shared/data beside the source tree; without it these checks are skipped. */
+static bool data_file(const char *set, const char *name, char *out, size_t room)
+{
+	const char *dir = getenv("HUIYIN_DATA");
+	snprintf(out, room, "%s/%s/%s", dir ? dir : HY_SOURCE_DIR "/../shared/data", set, name);
+	return access(out, R_OK) == 0;
+}
+
+static void public_sets_are_learned_as_well_as_the_card_says(void **state)
+{
+	static const struct {
+		const char *set;
+		double accuracy;
+	} sets[] = { { "zh_waimai", 0.89 }, { "en_complaint", 0.84 }, { "zh_sarcasm", 0.66 } };
+	struct fx *fx = *state;
+	for (size_t i = 0; i < sizeof(sets) / sizeof(*sets); i++) {
+		struct hy_buffer file = { 0 };
+		struct eval e = { 0 };
+		struct model *own = fx->m;
+		void *arg[] = { fx, &e };
+		char train[4096], dev[4096];
+		size_t rows;
+		int labels;
+		if (!data_file(sets[i].set, "train.jsonl", train, sizeof(train)) ||
+			!data_file(sets[i].set, "dev.jsonl", dev, sizeof(dev))) {
+			print_message("skipped: %s is not here (set HUIYIN_DATA)\n", train);
+			skip();
+		}
+		const char *files[] = { train };
+		const struct set_options o = { .task = sets[i].set, .files = files, .file_count = 1 };
+		assert_int_equal(set_train(&o, &file, &rows, &labels, &fx->fault), HY_OK);
+		assert_int_equal(model_open_bytes(&fx->m, hy_buffer_view(&file), &fx->fault), HY_OK);
+		assert_int_equal(rows_read(dev, count_right, arg, &fx->fault), HY_OK);
+		model_close(&fx->m);
+		fx->m = own;
+		hy_buffer_free(&file);
+		print_message("%s: accuracy %.4f of %u, macro-F1 %.4f\n", sets[i].set, eval_accuracy(&e), e.rows,
+			eval_macro_f1(&e));
+		assert_true(eval_accuracy(&e) >= sets[i].accuracy);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -383,6 +425,7 @@ int main(void)
 		cmocka_unit_test(without_dev_rows_confidence_comes_from_rows_held_out),
 		cmocka_unit_test(the_tool_trains_evaluates_and_says_how_to_use_it),
 		cmocka_unit_test(scores_are_counted_as_everyone_counts_them),
+		cmocka_unit_test(public_sets_are_learned_as_well_as_the_card_says),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }
