@@ -101,7 +101,7 @@ static void say(const char *line)
 	fprintf(stderr, "%s\n", line);
 }
 
-/* Beside the model that is in use, else in the source tree. */
+/* The recipe and the seeds stay in the source tree: who trains the shipped model anew has it at hand. */
 static void beside_sources(const char *name, char *out, size_t room)
 {
 	snprintf(out, room, "%s/%s", HY_MODEL_SOURCES, name);
