@@ -23,7 +23,7 @@ struct init {
 /* The daemons' own settings with their defaults; each daemon checks its part of the file against its own rows. */
 static const struct hy_conf_row daemon_rows[] = {
 	{ "http.listen", HY_CONF_TEXT, "127.0.0.1:8080",
-		"Where the collector listens; before the world, put a proxy with TLS there" },
+		"Where the collector listens; before the world may see it, put a proxy with TLS in front" },
 	{ "limits.body", HY_CONF_BYTES, "256KiB", "Largest body of a request" },
 	{ "limits.connections", HY_CONF_INT, "4096", "Connections in all" },
 	{ "limits.per_address", HY_CONF_INT, "32", "Connections of one address (loopback and trusted proxies: 2,048)" },
@@ -33,7 +33,8 @@ static const struct hy_conf_row daemon_rows[] = {
 	{ "dedupe.ids", HY_CONF_INT, "4000000", "How many of them at most; the oldest are forgotten first" },
 	{ "notify.channel", HY_CONF_WORD, "file", "How notices leave: file writes each as outbox/ID.eml", "file" },
 	{ "notify.from", HY_CONF_TEXT, "Huiyin <feedback@localhost>", "Who signs notices: Name <address>" },
-	{ "notify.unknown", HY_CONF_WORD, "resend-once", "When nobody knows whether a notice got through",
+	{ "notify.unknown", HY_CONF_WORD, "resend-once",
+		"When nobody knows whether a notice got through: send it once more, or hold it for staff",
 		"resend-once|hold" },
 	{ 0 },
 };
