@@ -76,6 +76,21 @@ int hy_wire_pack(const ProtobufCMessage *m, struct hy_buffer *out)
 	return HY_OK;
 }
 
+struct hy_bytes hy_wire_pack_in(struct hy_arena *a, const ProtobufCMessage *m)
+{
+	size_t size = protobuf_c_message_get_packed_size(m);
+	uint8_t *to = hy_arena_get(a, size + 1); /* an empty message is there, too */
+	if (!to)
+		return hy_bytes(NULL, 0);
+	return hy_bytes(to, protobuf_c_message_pack(m, to));
+}
+
+struct hy_bytes hy_wire_pack_to(const ProtobufCMessage *m, uint8_t *to, size_t room)
+{
+	HY_ASSERT(protobuf_c_message_get_packed_size(m) <= room);
+	return hy_bytes(to, protobuf_c_message_pack(m, to));
+}
+
 static void put_head(struct hy_buffer *out, uint32_t number, size_t size)
 {
 	hy_wire_put_varint(out, (uint64_t)number << 3 | WIRE_BYTES);

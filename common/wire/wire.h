@@ -46,6 +46,10 @@ int hy_wire_open_parts(
 
 /* Appends the encoded message to `out`. */
 int hy_wire_pack(const ProtobufCMessage *m, struct hy_buffer *out);
+/* The encoded message in the arena; data NULL when there is no memory. */
+struct hy_bytes hy_wire_pack_in(struct hy_arena *a, const ProtobufCMessage *m);
+/* The encoded message in the caller's `room` bytes at `to`, which must be enough for any such message. */
+struct hy_bytes hy_wire_pack_to(const ProtobufCMessage *m, uint8_t *to, size_t room);
 /* Appends `packed` as the length-delimited field `number`: how a station adds its field to an encoded Envelope. */
 int hy_wire_append(struct hy_buffer *out, uint32_t number, struct hy_bytes packed);
 int hy_wire_append_message(struct hy_buffer *out, uint32_t number, const ProtobufCMessage *m);

@@ -17,13 +17,10 @@ static void *prepare(const Huiyin__Envelope *in, const void *view, struct hy_are
 	Huiyin__Classification c;
 	judge_text(view, worker, &input, &c, a);
 	struct hy_bytes *packed = hy_arena_get(a, sizeof(*packed));
-	size_t size = protobuf_c_message_get_packed_size(&c.base);
-	uint8_t *bytes = hy_arena_get(a, size + 1);
-	if (!packed || !bytes)
+	if (!packed)
 		return NULL;
-	protobuf_c_message_pack(&c.base, bytes);
-	*packed = hy_bytes(bytes, size);
-	return packed;
+	*packed = hy_wire_pack_in(a, &c.base);
+	return packed->data ? packed : NULL;
 }
 
 static int on_feedback(struct hy_step *s, void *self)

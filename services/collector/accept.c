@@ -48,10 +48,7 @@ static int keep_view(struct hy_step *s, const struct submission *sub, const stru
 	v.key_number = sub->key_number;
 	if (item->has_person)
 		v.person = (ProtobufCBinaryData){ HY_PERSON_SIZE, (uint8_t *)(uintptr_t)item->person };
-	size_t size = protobuf_c_message_get_packed_size(&v.base);
-	HY_ASSERT(size <= sizeof(row));
-	protobuf_c_message_pack(&v.base, row);
-	return hy_txn_append(s->txn, "view", hy_id_bytes(&id), hy_bytes(row, size));
+	return hy_txn_append(s->txn, "view", hy_id_bytes(&id), hy_wire_pack_to(&v.base, row, sizeof(row)));
 }
 
 /* The head as the collector writes it, then the encoded Feedback as its field: packed once. */
@@ -65,15 +62,12 @@ static int keep(struct hy_step *s, const struct submission *sub, const struct it
 	head.project = sub->project;
 	head.key = item->has_person ? (ProtobufCBinaryData){ HY_PERSON_SIZE, (uint8_t *)(uintptr_t)item->person } : HY_ID_TO_PB(id);
 	head.at_ms = head.origin_ms = s->now_ms;
-	size_t size = protobuf_c_message_get_packed_size(&head.base);
-	HY_ASSERT(size <= sizeof(room));
-	protobuf_c_message_pack(&head.base, room);
-	uint8_t *p = hy_arena_get(s->arena, size + item->feedback.size + 16);
-	if (!p)
+	struct hy_bytes packed = hy_wire_pack_to(&head.base, room, sizeof(room));
+	b.room = packed.size + item->feedback.size + 16;
+	b.data = hy_arena_get(s->arena, b.room);
+	if (!b.data)
 		return HY_NO_MEMORY;
-	b.data = p;
-	b.room = size + item->feedback.size + 16;
-	hy_buffer_put(&b, room, size);
+	hy_buffer_bytes(&b, packed);
 	int err = hy_wire_append(&b, HY_FIELD_FEEDBACK, item->feedback);
 	if (err == HY_OK)
 		err = hy_step_emit_packed(s, hy_buffer_view(&b), remark);

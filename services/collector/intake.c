@@ -376,31 +376,21 @@ static void read_reply(const struct intake *in, struct item *out, const struct h
 
 /* ---- packing ---- */
 
-static struct hy_bytes pack(const struct intake *in, const ProtobufCMessage *m)
-{
-	size_t size = protobuf_c_message_get_packed_size(m);
-	uint8_t *p = hy_arena_get(in->arena, size + 1);
-	if (!p)
-		return hy_bytes(NULL, 0);
-	protobuf_c_message_pack(m, p);
-	return hy_bytes(p, size);
-}
-
 /* Packs what is compared before the contact is sealed (a seal is never the same twice), then what is kept. */
 static void finish(const struct intake *in, struct item *out, struct draft *d)
 {
 	if (out->errors)
 		return;
-	struct hy_bytes contact = pack(in, &d->contact.base);
+	struct hy_bytes contact = hy_wire_pack_in(in->arena, &d->contact.base);
 	struct hy_buffer sealed = { 0 };
 	if (out->has_person)
 		d->feedback.person = (ProtobufCBinaryData){ HY_PERSON_SIZE, out->person };
 	d->customer.sealed = HY_TO_PB(contact);
-	out->said = pack(in, &d->feedback.base);
+	out->said = hy_wire_pack_in(in->arena, &d->feedback.base);
 	if (contact.size && hy_seal(in->contact_key, contact, &sealed) == HY_OK)
 		d->customer.sealed = HY_TO_PB(hy_buffer_view(&sealed));
 	d->feedback.at_ms = in->now_ms;
-	out->feedback = pack(in, &d->feedback.base);
+	out->feedback = hy_wire_pack_in(in->arena, &d->feedback.base);
 	hy_buffer_free(&sealed);
 	if (!out->feedback.data || !out->said.data)
 		fault(out, NULL, NULL, "too large to be kept");
