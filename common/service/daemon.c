@@ -403,12 +403,24 @@ static int64_t deliver_done(void *arg)
 	return -1;
 }
 
+/* Jobs of one turn reach the writer together: woken by the first, it would commit that one alone while the others wait for a commit more. */
+static int64_t hand_over(void *arg)
+{
+	struct hy_daemon *d = arg;
+	if (d->handed_over)
+		hy_loop_wake(d->loop);
+	d->handed_over = false;
+	return -1;
+}
+
 static void *server_main(void *arg)
 {
 	struct hy_daemon *d = arg;
 	int err = hy_loop_watch_time(d->server_loop, deliver_done, d);
 	if (err == HY_OK && d->service->serve)
 		err = d->service->serve(d, d->server_loop, d->self, &d->server_fault);
+	if (err == HY_OK) /* after those of the service: what they submit goes in the same turn */
+		err = hy_loop_watch_time(d->server_loop, hand_over, d);
 	pthread_mutex_lock(&d->server_lock);
 	d->server_err = err;
 	d->server_is_ready = true;

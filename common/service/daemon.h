@@ -106,6 +106,7 @@ struct hy_daemon {
 	struct job_queue done;  /* writer -> server thread */
 	struct job_queue posts; /* writer -> writer */
 	_Atomic int64_t job_records;
+	bool handed_over;       /* server thread: the writer must be woken at the end of this turn */
 
 	/* fullness, written by upkeep */
 	_Atomic int full;       /* 0, or why intake is refused: 1 quota, 2 disk */

@@ -146,8 +146,7 @@ int hy_daemon_submit(struct hy_daemon *d, struct hy_job *job)
 		return HY_BUSY;
 	}
 	jobs_put(&d->jobs, job);
-	if (!d->offline)
-		hy_loop_wake(d->loop);
+	d->handed_over = true;
 	return HY_OK;
 }
 

@@ -129,6 +129,8 @@ int dedupe_note(struct dedupe *d, struct hy_txn *t, const struct dedupe_key *k, 
 	struct hy_bytes row;
 	uint8_t key[8], fresh[ROW];
 	struct slot *stale = NULL; /* left by a step that was aborted: its row never came to be */
+	/* Written before it is read: a page met reading first is mapped twice, and the second time stops every thread. */
+	*(volatile uint64_t *)&d->slots[home(d, f)].arrival |= 0;
 	for (size_t i = home(d, f); d->slots[i].fingerprint; i = (i + 1) & d->mask) {
 		if (d->slots[i].fingerprint != f)
 			continue;

@@ -74,9 +74,7 @@ static void clean_up(void)
 	for (int i = 0; i < CHILDREN_MAX; i++)
 		if (children[i] > 0)
 			waitpid(children[i], NULL, 0);
-	if (getenv("BENCH_KEEP"))
-		fprintf(stderr, "bench: kept %s\n", temporary);
-	else if (temporary[0])
+	if (temporary[0] && !getenv("BENCH_KEEP"))
 		nftw(temporary, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
