@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { WORDS_POINTS = 60 };
+enum { WORDS_POINTS = 60, CLASSIFICATION_LANGUAGE = 3 /* field of Classification */ };
 
 /* ---- what comes in ---- */
 
@@ -27,10 +27,16 @@ static const char *words_of(struct hy_step *s, const Huiyin__Envelope *e)
 	return text ? text : "";
 }
 
-static const char *language_of(const Huiyin__Envelope *e)
+/* The classification is not unpacked: of all its labels and evidence only the language is wanted, and that seldom. */
+static const char *language_of(struct hy_step *s)
 {
+	const Huiyin__Envelope *e = s->in;
 	const char *locale = e->feedback && e->feedback->customer ? e->feedback->customer->locale : "";
-	return notifier_people_language(locale, e->classification ? e->classification->language : "");
+	if (*locale)
+		return notifier_people_language(locale, "");
+	struct hy_bytes language =
+		hy_wire_field(hy_wire_field(s->raw, HY_FIELD_CLASSIFICATION), CLASSIFICATION_LANGUAGE);
+	return hy_bytes_equal(language, HY_LIT("zh")) ? "zh" : "en";
 }
 
 static int on_thanks(struct hy_step *s, struct notifier *n)
@@ -41,7 +47,7 @@ static int on_thanks(struct hy_step *s, struct notifier *n)
 		.feedback = HY_ID_FROM_PB(e->id),
 		.person = e->feedback ? HY_PB(e->feedback->person) : hy_bytes(NULL, 0),
 		.project = e->project,
-		.language = language_of(e),
+		.language = language_of(s),
 		.words = "",
 		.cause = HY_ID_FROM_PB(e->id),
 		.origin_ms = e->origin_ms,
@@ -64,7 +70,7 @@ static int on_joined(struct hy_step *s, struct notifier *n, const Huiyin__Ticket
 		.feedback = HY_ID_FROM_PB(ev->feedback.len ? ev->feedback : e->cause),
 		.person = HY_PB(ev->person),
 		.round = ev->round,
-		.language = language_of(e),
+		.language = language_of(s),
 		.words = words_of(s, e),
 		.origin_ms = e->origin_ms,
 	};
@@ -283,8 +289,8 @@ static const struct hy_conf_row conf[] = {
 
 static const char *const tables[] = { "contact", "preference", "gone", "case", "number", "link", "note", "outbox",
 	"queue", "receipts", "ledger", "by_ticket", "by_person", "walk", "sweep", "tally", NULL };
-static const struct hy_input inputs[] = { { .stream = "ticket", .writer = "router", .handle = notifier_on_ticket },
-	{ 0 } };
+enum { PARTS = 1 << HY_FIELD_FEEDBACK | 1 << HY_FIELD_ROUTED | 1 << HY_FIELD_TICKET };
+static const struct hy_input inputs[] = { { "ticket", "router", notifier_on_ticket, .parts = PARTS }, { 0 } };
 static const struct hy_timer timers[] = { { "walk", notifier_walk_on }, { "sweep", notifier_sweep_on }, { 0 } };
 static const char *const readers[] = { "router", "collector", NULL };
 
