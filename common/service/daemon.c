@@ -486,7 +486,7 @@ static int64_t until_wanted(struct hy_daemon *d, enum step_result last, int64_t 
 /* More than a step's worth of records waits on some input. */
 static bool behind(const struct hy_daemon *d)
 {
-	for (size_t i = 0; i < d->input_count; i++) {
+	for (size_t i = 0; i < d->input_count && !d->offline; i++) {
 		struct hy_follow_state f = hy_follow_state(d->inputs[i].follow);
 		if (f.link == HY_LINK_UP && f.head > f.mark.seq + HY_STEP_RECORDS)
 			return true;
