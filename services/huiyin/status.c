@@ -70,12 +70,41 @@ static void look(struct found *s, const json_t *h)
 			name);
 }
 
+/* The reader of a daemon's stream that has most to read yet; NULL when all have read everything. */
+static const json_t *slowest(const json_t *h)
+{
+	const json_t *worst = NULL;
+	json_t *reader;
+	size_t i;
+	json_array_foreach(json_object_get(json_object_get(h, "stream"), "readers"), i,
+		reader) if (huiyin_number(reader, "lag") > (worst ? huiyin_number(worst, "lag") : 0)) worst = reader;
+	return worst;
+}
+
+/* How long the next record of its slowest reader has been waiting since it was accepted; 0 when nothing waits. */
+static int64_t backlog_age(struct common *c, const json_t *h)
+{
+	const json_t *reader = slowest(h);
+	struct hy_fault f = { 0 };
+	char after[32];
+	if (!reader)
+		return 0;
+	snprintf(after, sizeof(after), "%" PRId64, huiyin_number(reader, "mark"));
+	const char *const arguments[] = { "after", after, "limit", "1", NULL };
+	json_t *page = huiyin_ask_within(c, huiyin_text(h, "daemon"), "stream.read", arguments, 3000, &f);
+	int64_t at = huiyin_number(
+		json_object_get(json_array_get(json_object_get(page, "records"), 0), "envelope"), "at_ms");
+	json_decref(page);
+	return at ? hy_now_ms() - at : 0;
+}
+
 static void gather(struct common *c, struct found *s)
 {
 	*s = (struct found){ .troubles = json_array() };
 	for (size_t i = 0; huiyin_daemons[i]; i++) {
 		s->health[i] = huiyin_ask_within(c, huiyin_daemons[i], "health", NULL, 3000, &s->faults[i]);
 		if (s->health[i]) {
+			json_object_set_new(s->health[i], "backlog_age_ms", json_integer(backlog_age(c, s->health[i])));
 			look(s, s->health[i]);
 			continue;
 		}
@@ -119,17 +148,14 @@ static void row(struct show_table *t, const json_t *h)
 	const char *state = huiyin_text(h, "state");
 	struct hy_buffer head = { 0 }, lag = { 0 }, size = { 0 };
 	char up[24], age[24] = "-";
-	int64_t backlog = 0, reader_lag;
-	json_t *reader;
-	size_t i;
-	json_array_foreach(json_object_get(stream, "readers"), i,
-		reader) if ((reader_lag = huiyin_number(reader, "lag")) > backlog) backlog = reader_lag;
+	int64_t backlog = slowest(h) ? huiyin_number(slowest(h), "lag") : 0,
+		age_ms = huiyin_number(h, "backlog_age_ms");
 	show_count(&head, huiyin_number(stream, "head"));
 	put_lag(&lag, h);
 	show_bytes(&size, (double)huiyin_number(store, "live_bytes"));
 	hy_duration_text(huiyin_number(h, "uptime_ms"), up);
-	if (backlog)
-		hy_duration_text(huiyin_number(stream, "oldest_age_ms"), age);
+	if (age_ms)
+		hy_duration_text(age_ms, age);
 	show_cell(t, SHOW_BOLD, "%s", huiyin_text(h, "daemon"));
 	show_cell(t, strcmp(state, "ok") == 0 ? SHOW_GREEN : SHOW_RED, "%s", state);
 	show_cell(t, 0, "%s", up);
