@@ -12,6 +12,7 @@
 const struct hy_conf_row hy_service_conf[] = {
 	{ "public_url", HY_CONF_TEXT, "http://127.0.0.1:8080", "How customers reach the collector's pages; links in notices begin with it", NULL, 0, 0 },
 	{ "projects", HY_CONF_TREE, NULL, "Projects as {name, number}; numbers stay with a project for ever. Without it: default, 1", NULL, 0, 0 },
+	{ "keys", HY_CONF_TREE, NULL, "API keys as {name, hash, project, scopes, rate}; `huiyin init` makes the first, `huiyin key` the others", NULL, 0, 0 },
 	{ "store.quota", HY_CONF_BYTES, "8GiB", "Most that one daemon's store may hold; above 85 % of it intake is refused until there is room", NULL, 1 << 20, (int64_t)1 << 42 },
 	{ "retain", HY_CONF_DURATION, "7d", "How long a record stays in a stream after every station has passed it", NULL, 0, 0 },
 	{ "keep.closed", HY_CONF_DURATION, "400d", "How long the rows of a finished loop stay before they are folded into counters", NULL, 0, 0 },
@@ -154,6 +155,10 @@ int daemon_configure(struct hy_daemon *d, const char *conf_path, struct hy_buffe
 	if (err)
 		return err;
 	read_projects(d);
+	hy_keys_free(&d->keys);
+	err = hy_keys_read(&d->keys, d, d->conf);
+	if (err)
+		return err;
 	d->retain_ms = hy_conf_int(d->conf, "retain");
 	d->max_lag_ms = hy_conf_int(d->conf, "readers.max_lag");
 	enum hy_level level;
@@ -261,6 +266,14 @@ static int open_links(struct hy_daemon *d, struct hy_fault *f)
 	return HY_OK;
 }
 
+/* Programs of departments follow a stream with a key of scope `follow`. */
+static bool may_follow(void *arg, const char *key, const char *peer, const char *stream)
+{
+	const struct hy_api_key *k = hy_keys_find_text(hy_daemon_keys(arg), hy_bytes_text(key));
+	(void)peer, (void)stream;
+	return k && k->may_follow;
+}
+
 static void add_inputs(struct hy_daemon *d)
 {
 	/* return inputs first in each step: what comes back frees what waits */
@@ -353,7 +366,7 @@ int hy_daemon_open(struct hy_daemon **out, const struct hy_service *service, voi
 		char endpoint[1300];
 		snprintf(endpoint, sizeof(endpoint), "ipc://%s/run/%s.sock", d->dir, service->name);
 		d->streams[0] = d->out;
-		struct hy_serve_options so = { .db = d->db, .streams = d->streams, .endpoint = endpoint, .loop = d->server_loop };
+		struct hy_serve_options so = { .db = d->db, .streams = d->streams, .endpoint = endpoint, .loop = d->server_loop, .allowed = may_follow, .arg = d };
 		err = hy_serve_open(&d->serve, &so, f);
 	}
 	if (err == HY_OK)
@@ -379,6 +392,7 @@ void hy_daemon_close(struct hy_daemon **daemon)
 		note_run(d, false);
 	hy_stream_close(&d->out);
 	hy_store_close(&d->db);
+	hy_keys_free(&d->keys);
 	hy_conf_close(&d->conf);
 	hy_loop_close(&d->loop);
 	hy_loop_close(&d->server_loop);

@@ -7,11 +7,12 @@
  *   dead.c      dead letters
  *   show.c      messages as JSON
  *   main.c      options of a daemon's program
+ *   keys.c      API keys: who may speak to us from outside
  *   ask.c       the other end of the control socket */
 #ifndef HY_SERVICE_DAEMON_H
 #define HY_SERVICE_DAEMON_H
 
-#include "service/service.h"
+#include "service/keys.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -66,6 +67,7 @@ struct hy_daemon {
 	} projects[PROJECTS_MAX];
 	size_t project_count;
 	int64_t retain_ms, max_lag_ms;
+	struct hy_keys *keys; /* server thread, once that runs */
 
 	struct hy_store *db;
 	struct hy_stream *out, *streams[2]; /* streams: what the door offers, ended by NULL */

@@ -2,7 +2,6 @@
 #include "collector_rows.pb-c.h"
 #include "dedupe.h"
 #include "keep.h"
-#include "keys.h"
 #include "page.h"
 #include "routes.h"
 #include "view.h"
@@ -16,7 +15,6 @@ static const struct hy_conf_row conf[] = {
 	{ "limits.requests", HY_CONF_INT, "10000", "Requests of one connection", NULL, 1, 1000000000 },
 	{ "dedupe.window", HY_CONF_DURATION, "7d", "How long a client's own id is remembered: sent again within it, a feedback is entered once", NULL, 0, 0 },
 	{ "dedupe.ids", HY_CONF_INT, "4000000", "How many of them at most; the oldest are forgotten first", NULL, 1000, 1000000000 },
-	{ "keys", HY_CONF_TREE, NULL, "API keys as {name, hash, project, scopes, rate}; `huiyin init` makes the first", NULL, 0, 0 },
 	{ 0 },
 };
 
@@ -24,8 +22,7 @@ static int configure(struct hy_daemon *d, void *self)
 {
 	struct collector *c = self;
 	c->daemon = d;
-	keys_free(&c->keys);
-	return keys_read(&c->keys, d, hy_daemon_conf(d));
+	return HY_OK;
 }
 
 static int open_collector(struct hy_daemon *d, void *self, struct hy_fault *f)
@@ -63,7 +60,6 @@ static void close_collector(struct hy_daemon *d, void *self)
 	struct collector *c = self;
 	(void)d;
 	dedupe_close(&c->dedupe);
-	keys_free(&c->keys);
 }
 
 static void health(struct hy_daemon *d, json_t *into, void *self)

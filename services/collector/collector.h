@@ -1,6 +1,5 @@
 /* The collector hears: it checks what comes in, keeps it, and answers when it is kept. It also shows customers where their
  * feedback is, from what comes back on `ticket` and `delivery`.
- *   keys      who may speak, for which project, how fast
  *   intake    one JSON object to one Feedback, with a pointer to each fault
  *   accept    the job that gives it an id and keeps it, once however often it is sent
  *   dedupe    which ids came within the window
@@ -17,14 +16,12 @@
 #include "template/template.h"
 
 struct dedupe;
-struct keys;
 struct page;
 
 struct collector {
 	struct hy_daemon *daemon;
 	struct hy_secret contact_key, follow_up_key;
 	struct dedupe *dedupe;       /* writer thread */
-	struct keys *keys;           /* server thread */
 	struct page *page;           /* server thread */
 	struct hy_http *http;        /* server thread */
 	struct hy_json_reader *json; /* server thread */

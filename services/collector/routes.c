@@ -1,7 +1,7 @@
 #include "routes.h"
 #include "accept.h"
 #include "dedupe.h"
-#include "keys.h"
+#include "service/keys.h"
 #include "page.h"
 #include "view.h"
 
@@ -12,10 +12,9 @@
 /* ---- who asks ---- */
 
 /* The key of the request, or NULL after it has been answered. */
-static struct key *authorized(struct collector *c, struct hy_request *q)
+static struct hy_api_key *authorized(struct collector *c, struct hy_request *q)
 {
-	keys_refresh(&c->keys, c->daemon);
-	struct key *key = keys_find(c->keys, hy_http_header(q, "Authorization"));
+	struct hy_api_key *key = hy_keys_find(hy_daemon_keys(c->daemon), hy_http_header(q, "Authorization"));
 	if (!key) {
 		hy_http_add_header(q, "WWW-Authenticate", "Bearer realm=\"huiyin\"");
 		hy_http_problem(q, 401, "unauthorized", hy_http_header(q, "Authorization") ? "This key is not known here." : "A key is needed: Authorization: Bearer hy_...", NULL);
@@ -33,9 +32,9 @@ static void retry_after(struct hy_request *q, int64_t ms)
 	hy_http_add_header(q, "Retry-After", text);
 }
 
-static bool within_rate(struct hy_request *q, struct key *key, size_t items)
+static bool within_rate(struct hy_request *q, struct hy_api_key *key, size_t items)
 {
-	int64_t wait = key_spend(key, items);
+	int64_t wait = hy_api_key_spend(key, items);
 	if (wait == 0)
 		return true;
 	retry_after(q, wait);
@@ -128,7 +127,7 @@ static int find_feedback(void *arg, struct hy_id feedback, const uint8_t *person
 	return err;
 }
 
-static struct submission *begin(struct collector *c, struct hy_request *q, const struct key *key, size_t count)
+static struct submission *begin(struct collector *c, struct hy_request *q, const struct hy_api_key *key, size_t count)
 {
 	struct submission *s = submission_new(c, q, count);
 	if (!s) {
@@ -179,7 +178,7 @@ static const struct hy_json *parse(struct collector *c, struct hy_request *q)
 static void post_feedback(struct hy_request *q, void *arg)
 {
 	struct collector *c = arg;
-	struct key *key = authorized(c, q);
+	struct hy_api_key *key = authorized(c, q);
 	const struct hy_json *root = key ? parse(c, q) : NULL;
 	if (!root)
 		return;
@@ -225,7 +224,7 @@ static void answer_identify(struct submission *s, int err)
 static void post_identify(struct hy_request *q, void *arg)
 {
 	struct collector *c = arg;
-	struct key *key = authorized(c, q);
+	struct hy_api_key *key = authorized(c, q);
 	const struct hy_json *root = key ? parse(c, q) : NULL;
 	if (!root || !within_rate(q, key, 1))
 		return;
@@ -244,7 +243,7 @@ static void post_identify(struct hy_request *q, void *arg)
 static void get_feedback(struct hy_request *q, void *arg)
 {
 	struct collector *c = arg;
-	struct key *key = authorized(c, q);
+	struct hy_api_key *key = authorized(c, q);
 	struct hy_id id;
 	json_t *j = NULL;
 	if (!key)

@@ -1,4 +1,6 @@
-#include "keys.h"
+#include "service/keys.h"
+
+#include "service/daemon.h"
 
 #include <sodium.h>
 #include <stdlib.h>
@@ -7,16 +9,11 @@
 #define KEYS_MAX 1024
 #define LOOK_EVERY_MS 2000
 
-struct keys {
-	struct key *rows;
+struct hy_keys {
+	struct hy_api_key *rows;
 	size_t count;
 	int64_t looked_ms;
 	struct timespec changed;
-};
-
-const struct hy_conf_row keys_conf[] = {
-	{ "keys", HY_CONF_TREE, NULL, "API keys as {name, hash, project, scopes, rate}; `huiyin init` makes the first", NULL, 0, 0 },
-	{ 0 },
 };
 
 static bool read_rate(const struct hy_conf_node *n, double *rate)
@@ -37,12 +34,12 @@ static bool read_rate(const struct hy_conf_node *n, double *rate)
 	return false;
 }
 
-static void read_row(struct keys *k, const struct hy_daemon *d, const struct hy_conf_node *n)
+static void read_row(struct hy_keys *k, const struct hy_daemon *d, const struct hy_conf_node *n)
 {
 	static const char *const known[] = { "name", "hash", "project", "scopes", "rate", NULL };
 	static const char *const scopes[] = { "feedback", "follow", NULL };
-	struct key *row = &k->rows[k->count];
-	*row = (struct key){ 0 };
+	struct hy_api_key *row = &k->rows[k->count];
+	*row = (struct hy_api_key){ 0 };
 	hy_conf_known(n, known);
 	const struct hy_conf_node *name = hy_conf_get(n, "name"), *hash = hy_conf_get(n, "hash"), *project = hy_conf_get(n, "project"), *list = hy_conf_get(n, "scopes");
 	if (!name || !hy_conf_scalar(name)[0] || strlen(hy_conf_scalar(name)) >= sizeof(row->name)) {
@@ -65,7 +62,9 @@ static void read_row(struct keys *k, const struct hy_daemon *d, const struct hy_
 		const char *scope = hy_conf_scalar(hy_conf_item(list, i)), *meant = hy_did_you_mean(scope, scopes);
 		if (strcmp(scope, "feedback") == 0)
 			row->may_feedback = true;
-		else if (strcmp(scope, "follow") != 0)
+		else if (strcmp(scope, "follow") == 0)
+			row->may_follow = true;
+		else
 			hy_conf_fault(hy_conf_item(list, i), "no scope '%s'%s%s%s", scope, meant ? "; did you mean '" : "", meant ? meant : "", meant ? "'?" : "");
 	}
 	for (size_t i = 0; i < k->count; i++)
@@ -82,11 +81,11 @@ static void read_row(struct keys *k, const struct hy_daemon *d, const struct hy_
 	k->count++;
 }
 
-int keys_read(struct keys **out, const struct hy_daemon *d, const struct hy_conf *conf)
+int hy_keys_read(struct hy_keys **out, const struct hy_daemon *d, const struct hy_conf *conf)
 {
 	const struct hy_conf_node *tree = hy_conf_tree(conf, "keys");
 	size_t n = tree ? hy_conf_count(tree) : 0;
-	struct keys *k = calloc(1, sizeof(*k));
+	struct hy_keys *k = calloc(1, sizeof(*k));
 	if (!k || !(k->rows = calloc(n + 1, sizeof(*k->rows)))) {
 		free(k);
 		return HY_NO_MEMORY;
@@ -101,7 +100,7 @@ int keys_read(struct keys **out, const struct hy_daemon *d, const struct hy_conf
 	return HY_OK;
 }
 
-void keys_free(struct keys **k)
+void hy_keys_free(struct hy_keys **k)
 {
 	if (*k)
 		free((*k)->rows);
@@ -109,7 +108,8 @@ void keys_free(struct keys **k)
 	*k = NULL;
 }
 
-void keys_refresh(struct keys **k, const struct hy_daemon *d)
+/* Replaced only by a file without faults. */
+static void refresh(struct hy_keys **k, const struct hy_daemon *d)
 {
 	struct stat st;
 	int64_t now = hy_mono_ms();
@@ -125,29 +125,35 @@ void keys_refresh(struct keys **k, const struct hy_daemon *d)
 	if (first || !changed)
 		return;
 	struct hy_conf *conf = NULL;
-	struct keys *fresh = NULL;
+	struct hy_keys *fresh = NULL;
 	struct hy_buffer report = { 0 };
-	const struct hy_conf_row *tables[] = { keys_conf, NULL };
+	const struct hy_conf_row *tables[] = { hy_service_conf, NULL };
 	int err = hy_conf_open(&conf, path, tables, &report);
 	if (err == HY_OK)
-		err = keys_read(&fresh, d, conf);
+		err = hy_keys_read(&fresh, d, conf);
 	if (err == HY_OK)
 		err = hy_conf_verdict(conf, &report);
 	if (err == HY_OK) {
 		fresh->looked_ms = now;
 		fresh->changed = st.st_mtim;
-		keys_free(k);
+		hy_keys_free(k);
 		*k = fresh;
 		hy_info("keys.read", "keys=%zu", fresh->count);
 	} else {
-		keys_free(&fresh);
+		hy_keys_free(&fresh);
 		hy_warn("keys.faulty", "the keys in force stay: %s", hy_buffer_string(&report));
 	}
 	hy_buffer_free(&report);
 	hy_conf_close(&conf);
 }
 
-struct key *keys_find_text(struct keys *k, struct hy_bytes text)
+struct hy_keys *hy_daemon_keys(struct hy_daemon *d)
+{
+	refresh(&d->keys, d);
+	return d->keys;
+}
+
+struct hy_api_key *hy_keys_find_text(struct hy_keys *k, struct hy_bytes text)
 {
 	uint8_t hash[32];
 	if (text.size == 0 || text.size > 128)
@@ -159,22 +165,22 @@ struct key *keys_find_text(struct keys *k, struct hy_bytes text)
 	return NULL;
 }
 
-struct key *keys_find(struct keys *k, const char *authorization)
+struct hy_api_key *hy_keys_find(struct hy_keys *k, const char *authorization)
 {
 	uint8_t plain[256];
 	size_t size;
 	if (!authorization)
 		return NULL;
 	if (strncasecmp(authorization, "Bearer ", 7) == 0)
-		return keys_find_text(k, hy_bytes_text(authorization + 7));
+		return hy_keys_find_text(k, hy_bytes_text(authorization + 7));
 	if (strncasecmp(authorization, "Basic ", 6) != 0 ||
 		sodium_base642bin(plain, sizeof(plain), authorization + 6, strlen(authorization + 6), NULL, &size, NULL, sodium_base64_VARIANT_ORIGINAL) != 0)
 		return NULL;
 	const uint8_t *colon = memchr(plain, ':', size);
-	return keys_find_text(k, hy_bytes(plain, colon ? (size_t)(colon - plain) : size));
+	return hy_keys_find_text(k, hy_bytes(plain, colon ? (size_t)(colon - plain) : size));
 }
 
-int64_t key_spend(struct key *key, size_t items)
+int64_t hy_api_key_spend(struct hy_api_key *key, size_t items)
 {
 	if (key->rate <= 0)
 		return 0;
