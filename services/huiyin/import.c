@@ -1,5 +1,6 @@
-/* huiyin import FILE: a file of feedback, a JSON object a line (gzip too), through the collector's door in arrays. It can be killed at any time and
+/* huiyin import FILE: a file of feedback, a JSON object a line or a table (gzip too), through the collector's door in arrays. It can be killed at any time and
  * begun again: FILE.import says how far it came, and every line's id is always the same, so what is sent twice is entered once. */
+#include "csv.h"
 #include "files.h"
 #include "huiyin.h"
 #include "line.h"
@@ -34,8 +35,11 @@ struct import {
 	gzFile in;
 	uint8_t chunk[65536];
 	size_t chunk_at, chunk_size;
-	struct hy_buffer line;
+	struct hy_buffer line; /* or a row of a table, which may have several */
 	bool more; /* `line` holds one that nobody has looked at */
+	bool is_csv;
+	struct csv csv;
+	uint64_t read, number; /* lines read; number of the one in `line`, or of the row's first */
 	struct line_file file;
 	struct hy_json_reader *reader;
 	struct post *post;
@@ -257,18 +261,17 @@ static int flush_batch(struct import *m, uint64_t lines, struct hy_fault *f)
 
 /* ---- reading ---- */
 
-/* The next line, without its end, however long (what is above the limit is read over). False at the end of the file. */
-static bool next_line(struct import *m)
+/* Adds the next line, without its end, however long (what is above the limit is read over). False at the end of the file. */
+static bool add_line(struct import *m)
 {
 	bool any = false;
-	hy_buffer_clear(&m->line);
 	for (;;) {
 		if (m->chunk_at == m->chunk_size) {
 			int n = gzread(m->in, m->chunk, sizeof(m->chunk));
 			m->chunk_at = 0;
 			m->chunk_size = n > 0 ? (size_t)n : 0;
 			if (n <= 0)
-				return any;
+				break;
 		}
 		const uint8_t *from = m->chunk + m->chunk_at, *lf = memchr(from, '\n', m->chunk_size - m->chunk_at);
 		size_t size = lf ? (size_t)(lf - from) : m->chunk_size - m->chunk_at;
@@ -277,26 +280,58 @@ static bool next_line(struct import *m)
 			hy_buffer_put(&m->line, from, size);
 		m->chunk_at += size + (lf != NULL);
 		if (lf)
-			return true;
+			break;
 	}
+	m->read += any;
+	return any;
+}
+
+static bool next_line(struct import *m)
+{
+	hy_buffer_clear(&m->line);
+	if (!add_line(m))
+		return false;
+	m->number = m->read;
+	while (m->is_csv && m->line.size <= LINE_MAX_BYTES && !csv_whole(hy_buffer_view(&m->line))) {
+		hy_buffer_byte(&m->line, '\n');
+		if (!add_line(m))
+			break;
+	}
+	return true;
+}
+
+/* The line in hand as an item; a row becomes an object first. */
+static int make_item(struct import *m, struct hy_buffer *out, struct hy_fault *f)
+{
+	struct hy_buffer object = { 0 };
+	struct hy_bytes line = hy_buffer_view(&m->line);
+	int err = HY_OK;
+	if (m->is_csv) {
+		err = csv_row(&m->csv, line, &object, f);
+		line = hy_buffer_view(&object);
+	}
+	if (err == HY_OK)
+		err = line_item(m->reader, &m->file, &m->rules, m->number, line, out, f);
+	hy_buffer_free(&object);
+	return err;
 }
 
 /* Puts the line into the batch; the batch goes first when it is full. A line that can't be an item is rejected, which is no failure. */
-static int one_line(struct import *m, uint64_t number, struct hy_fault *f)
+static int one_line(struct import *m, struct hy_fault *f)
 {
 	struct hy_buffer text = { 0 };
 	struct hy_fault why = { 0 };
-	int err = HY_OK, bad = line_item(m->reader, &m->file, &m->rules, number, hy_buffer_view(&m->line), &text, &why);
+	int err = HY_OK, bad = make_item(m, &text, &why);
 	if (bad == HY_OK) {
 		if (m->count == BATCH_LINES || (m->count && m->body.size + text.size > BATCH_BYTES))
-			err = flush_batch(m, number - 1, f);
+			err = flush_batch(m, m->number - 1, f);
 		if (err == HY_OK) {
-			m->items[m->count++] = (struct item){ number, m->body.size, text.size };
+			m->items[m->count++] = (struct item){ m->number, m->body.size, text.size };
 			hy_buffer_bytes(&m->body, hy_buffer_view(&text));
 			err = m->body.err;
 		}
 	} else if (bad == HY_BAD_INPUT || bad == HY_TOO_LARGE) {
-		reject_words(m, number, why.text, hy_buffer_view(&m->line));
+		reject_words(m, m->number, why.text, hy_buffer_view(&m->line));
 	} else if (bad != HY_NOT_FOUND) {
 		*f = why;
 		err = bad;
@@ -306,31 +341,33 @@ static int one_line(struct import *m, uint64_t number, struct hy_fault *f)
 }
 
 /* A file that ends in the middle of its compression, or a disk that can't be read. */
-static int check_input(struct import *m, uint64_t number, struct hy_fault *f)
+static int check_input(struct import *m, struct hy_fault *f)
 {
 	int bad = Z_OK;
 	const char *words = gzerror(m->in, &bad);
 	if (bad == Z_OK || bad == Z_STREAM_END)
 		return HY_OK;
-	return hy_fail(f, HY_BAD_INPUT, "%s, behind line %" PRIu64 ": %s", m->path, number,
+	return hy_fail(f, HY_BAD_INPUT, "%s, behind line %" PRIu64 ": %s", m->path, m->read,
 		bad == Z_ERRNO ? strerror(errno) : words);
 }
 
 static int run(struct import *m, struct hy_fault *f)
 {
-	uint64_t number = 0;
 	int err = HY_OK;
+	uint64_t fresh = 0;
 	for (; m->more && err == HY_OK && !stopped; m->more = next_line(m)) {
-		number++;
-		if (number > m->resumed)
-			err = one_line(m, number, f);
-		show_progress(&m->progress, gzoffset(m->in), number > m->resumed ? (int64_t)(number - m->resumed) : 0,
-			"lines");
+		if (m->number > m->resumed) {
+			err = one_line(m, f);
+			fresh++;
+		}
+		show_progress(&m->progress, gzoffset(m->in), (int64_t)fresh, m->is_csv ? "rows" : "lines");
 	}
+	/* after a signal the line in hand has been read but not looked at */
+	uint64_t upto = m->more ? m->number - 1 : m->read;
 	if (err == HY_OK)
-		err = flush_batch(m, number > m->resumed ? number : m->resumed, f);
+		err = flush_batch(m, upto > m->resumed ? upto : m->resumed, f);
 	if (err == HY_OK)
-		err = check_input(m, number, f);
+		err = check_input(m, f);
 	struct hy_fault unsaved = { 0 };
 	int kept = save(m, &unsaved);
 	show_progress_close(&m->progress);
@@ -344,6 +381,14 @@ static int run(struct import *m, struct hy_fault *f)
 
 /* ---- around it ---- */
 
+static bool is_table(const char *path)
+{
+	size_t size = strlen(path);
+	size -= size > 3 && strcmp(path + size - 3, ".gz") == 0 ? 3 : 0;
+	return size > 4 &&
+	       (strncasecmp(path + size - 4, ".csv", 4) == 0 || strncasecmp(path + size - 4, ".tsv", 4) == 0);
+}
+
 static int open_input(struct import *m, struct hy_fault *f)
 {
 	struct stat st;
@@ -356,8 +401,15 @@ static int open_input(struct import *m, struct hy_fault *f)
 	if (!m->in)
 		return hy_fail(f, HY_NO_MEMORY, "%s: no memory", m->path);
 	gzbuffer(m->in, 1 << 17);
+	m->is_csv = m->rules.table = is_table(m->path);
 	m->more = next_line(m);
 	line_file(&m->file, m->path, hy_buffer_view(&m->line));
+	if (m->is_csv) {
+		int err = csv_open(&m->csv, hy_buffer_view(&m->line), f);
+		if (err)
+			return err;
+		m->more = next_line(m);
+	}
 	if (standard) { /* the next file that comes this way is another one */
 		struct hy_ids ids = { 0 };
 		struct hy_id id = hy_id_new(&ids, hy_now_ms());
@@ -469,7 +521,9 @@ int huiyin_import(int argc, char **argv)
 	struct hy_fault f = { 0 };
 	m = (struct import){ 0 };
 	huiyin_options(argc, argv, rows, parse, "FILE",
-		"Sends the feedback in FILE, a JSON object a line (gzip too), to the running collector. It can be "
+		"Sends the feedback in FILE to the running collector: a JSON object a line, or a table (.csv, .tsv) "
+		"whose first row "
+		"names the columns; gzip too. It can be "
 		"stopped and begun again at any time: nothing is entered twice. "
 		"Lines that are refused go to FILE.rejects.jsonl with the reasons; then the exit code is 65.\v"
 		"Examples:\n  huiyin import reviews.jsonl --dry-run\n  huiyin import reviews.jsonl.gz --map "
@@ -497,6 +551,7 @@ int huiyin_import(int argc, char **argv)
 	hy_buffer_free(&m.answer.body);
 	hy_buffer_free(&m.body);
 	hy_buffer_free(&m.line);
+	csv_close(&m.csv);
 	hy_json_reader_free(&m.reader);
 	return code;
 }

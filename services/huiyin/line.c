@@ -89,7 +89,19 @@ static void set_path(json_t *object, const char *path, json_t *value)
 	set_path(json_object_get(object, name), path + size + 1, value);
 }
 
-/* Tables hold numbers as text, and ids as numbers. */
+/* "a, b; c" as a list. */
+static json_t *list_of(const char *text)
+{
+	json_t *list = json_array();
+	while (*(text += strspn(text, ",; "))) {
+		size_t size = strcspn(text, ",;");
+		json_array_append_new(list, json_stringn(text, size));
+		text += size;
+	}
+	return list;
+}
+
+/* Tables hold numbers, lists and yes or no as text, and ids as numbers. */
 static json_t *fitting(const char *to, json_t *v)
 {
 	bool wants_number = strcmp(to, "rating.score") == 0 || strcmp(to, "rating.max") == 0;
@@ -98,6 +110,10 @@ static json_t *fitting(const char *to, json_t *v)
 	double n = text && wants_number ? strtod(text, &end) : 0;
 	if (text && wants_number && end != text && end[strspn(end, " ")] == 0)
 		return n == (double)(int64_t)n ? json_integer((int64_t)n) : json_real(n);
+	if (text && strcmp(to, "tags") == 0)
+		return list_of(text);
+	if (text && strcmp(to, "helped") == 0 && strchr("yntf10", text[0]) && text[0])
+		return json_boolean(strchr("yt1", text[0]) != NULL);
 	if (!wants_number && json_is_integer(v)) {
 		snprintf(digits, sizeof(digits), "%" JSON_INTEGER_FORMAT, json_integer_value(v));
 		return json_string(digits);
@@ -113,6 +129,14 @@ static bool known(const char *name)
 		if (strcmp(names[i], name) == 0)
 			return true;
 	return false;
+}
+
+/* A column's name that is a place of its own: text, customer.email. */
+static bool known_path(const char *path)
+{
+	char name[32];
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(path, "."), path);
+	return known(name) && strlen(path) < 128;
 }
 
 static bool used(const struct line_rules *rules, const char *name)
@@ -131,7 +155,13 @@ static json_t *apply(const struct line_rules *rules, const json_t *from)
 	{
 		if (used(rules, name) || json_is_null(v))
 			continue;
-		json_object_set(known(name) ? to : context, name, v);
+		if (rules->table && known_path(name)) {
+			json_t *fits = fitting(name, v);
+			set_path(to, name, fits);
+			json_decref(fits);
+		} else {
+			json_object_set(known(name) ? to : context, name, v);
+		}
 	}
 	if (json_object_size(context) && json_object_get(to, "context"))
 		json_object_update_missing(json_object_get(to, "context"), context);
@@ -197,7 +227,7 @@ int line_item(struct hy_json_reader *reader, const struct line_file *file, const
 		return hy_fail(
 			f, HY_BAD_INPUT, "a feedback is an object, {...}, not %s", hy_json_type_name(root->type));
 	line_id(file, number, line, id);
-	if (rules && rules->count)
+	if (rules && (rules->count || rules->table))
 		return item_by_rules(rules, id, line, out, f);
 	if (!hy_json_get(root, "id")) {
 		hy_buffer_printf(out, "{\"id\":\"%s\"%s", id, root->count ? "," : "");

@@ -15,6 +15,7 @@ struct line_rule {
 struct line_rules {
 	struct line_rule list[LINE_RULES_MAX];
 	size_t count;
+	bool table; /* members come from a table: all are texts, and a name may be a path of its own, "rating.score" */
 };
 /* "text=review,rating.score=stars" into the rules; HY_USAGE. */
 int line_rules_parse(struct line_rules *rules, const char *text, bool constant, struct hy_fault *f);

@@ -324,6 +324,30 @@ static void a_compressed_file_is_read_as_it_is(void **state)
 	assert_int_equal(items_of(fx->fake.bodies[0]), 2);
 }
 
+static void a_table_is_read_by_rows_that_may_have_several_lines(void **state)
+{
+	struct fx *fx = *state;
+	snprintf(fx->file, sizeof(fx->file), "%s/r.csv", fx->dir);
+	FILE *f = fopen(fx->file, "w");
+	fputs("text;rating.scale;rating.score;shop\n\"two\nlines\";stars;4;west\nthree;stars;x;east\nfour;;;\n", f);
+	fclose(f);
+	answer(fx, 202, NULL,
+		"{\"accepted\":2,\"duplicates\":0,\"rejected\":[{\"index\":1,\"errors\":[{\"pointer\":\"/1/rating/"
+		"score\",\"detail\":"
+		"\"not a number\"}]}],\"ids\":[]}");
+	begin(fx);
+	assert_int_equal(import(fx, NULL), EX_DATAERR);
+	json_t *j = json_loads(fx->fake.bodies[0], 0, NULL), *first = json_array_get(j, 0), *list = rejects(fx);
+	assert_string_equal(huiyin_text(first, "text"), "two\nlines");
+	assert_int_equal(huiyin_number(json_object_get(first, "rating"), "score"), 4);
+	assert_int_equal(json_array_size(j), 3);
+	assert_int_equal(huiyin_number(json_array_get(list, 0), "line"), 4);
+	json_decref(j);
+	json_decref(list);
+	assert_int_equal(import(fx, NULL), EX_DATAERR); /* begun again: nothing is left to send */
+	assert_int_equal(fx->fake.request_count, 1);
+}
+
 static void a_dry_run_sends_nothing_and_leaves_nothing(void **state)
 {
 	struct fx *fx = *state;
@@ -375,6 +399,7 @@ int main(void)
 		TEST(an_array_that_is_refused_without_saying_why_is_halved_down_to_the_line),
 		TEST(a_key_that_is_not_known_ends_it_and_nothing_is_marked_done),
 		TEST(a_compressed_file_is_read_as_it_is),
+		TEST(a_table_is_read_by_rows_that_may_have_several_lines),
 		TEST(a_dry_run_sends_nothing_and_leaves_nothing),
 		TEST(nobody_listening_is_69),
 		TEST(what_is_no_http_is_refused_and_never_waited_for),
