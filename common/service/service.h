@@ -76,7 +76,8 @@ struct hy_input {
 };
 
 /* Waiting is a row with a due time: the first 8 bytes of the table's key are the due time in ms, big-endian. When it has come the row is removed and
- * `fire` called with it, in a step. A fan-out is a row that walks HY_FANOUT_CHUNK links and puts itself back with its cursor. */
+ * `fire` called with it, in a step. A fan-out is a row that walks HY_FANOUT_CHUNK links and puts itself back with its cursor, due
+ * after now_ms: a row due by then would be fired again in the same transaction. */
 struct hy_timer {
 	const char *table;
 	int (*fire)(struct hy_step *s, struct hy_bytes key, struct hy_bytes row, void *self);

@@ -60,7 +60,7 @@ static bool clear(struct hy_txn *t, const char *table, struct hy_bytes prefix, s
 static int forget_ticket(struct hy_step *s, struct hy_bytes ticket)
 {
 	size_t budget = HY_FANOUT_CHUNK;
-	struct hy_key again = keep_key(s->now_ms, 't', ticket);
+	struct hy_key again = keep_key(s->now_ms + 1, 't', ticket); /* in a transaction of its own */
 	if (!clear(s->txn, "told", ticket, &budget) || !clear(s->txn, "answer", ticket, &budget))
 		return hy_txn_put(s->txn, "keep", hy_key_view(&again), hy_bytes(NULL, 0));
 	hy_txn_del(s->txn, "public", ticket);
@@ -102,7 +102,7 @@ static int walk(struct hy_step *s, struct hy_bytes from)
 		hy_txn_del(s->txn, "view", hy_id_bytes(&gone[i]));
 		clear(s->txn, "told", hy_id_bytes(&gone[i]), &budget); /* a thank-you or two */
 	}
-	struct hy_key next = keep_key(more ? s->now_ms : s->now_ms + WALK_EVERY_MS, 'v', hy_bytes(NULL, 0));
+	struct hy_key next = keep_key(s->now_ms + (more ? 1 : WALK_EVERY_MS), 'v', hy_bytes(NULL, 0));
 	return hy_txn_put(s->txn, "keep", hy_key_view(&next), more ? hy_id_bytes(&last) : hy_bytes(NULL, 0));
 }
 

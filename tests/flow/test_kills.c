@@ -110,6 +110,7 @@ static void a_process_that_dies_at_a_named_point_loses_and_doubles_nothing(void 
 		{ NOTIFIER, "step.before_commit:2" },
 		{ NOTIFIER, "step.after_commit:2" },
 		{ NOTIFIER, "notifier.dot:1" },
+		{ NOTIFIER, "notifier.answered:1" },
 	};
 	struct ring *r = *state;
 	int sent = 0;
