@@ -1,7 +1,8 @@
 #include "classifier.h"
 
 static const struct hy_conf_row conf[] = {
-	{ "classifier.model", HY_CONF_TEXT, "", "The model file; empty = the one that came with the program", NULL, 0, 0 },
+	{ "classifier.model", HY_CONF_TEXT, "", "The model file; empty = the one that came with the program", NULL, 0,
+		0 },
 	{ 0 },
 };
 
@@ -13,7 +14,11 @@ static void *prepare(const Huiyin__Envelope *in, const void *view, struct hy_are
 	if (!hy_is_feedback(in))
 		return NULL;
 	const Huiyin__Remark *r = in->feedback->remark;
-	struct judge_input input = { .text = hy_bytes_text(r->text), .ratings = r->ratings, .rating_count = r->n_ratings, .project = in->project, .at_ms = hy_now_ms() };
+	struct judge_input input = { .text = hy_bytes_text(r->text),
+		.ratings = r->ratings,
+		.rating_count = r->n_ratings,
+		.project = in->project,
+		.at_ms = hy_now_ms() };
 	Huiyin__Classification c;
 	judge_text(view, worker, &input, &c, a);
 	struct hy_bytes *packed = hy_arena_get(a, sizeof(*packed));

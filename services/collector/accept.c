@@ -60,7 +60,8 @@ static int keep(struct hy_step *s, const struct submission *sub, const struct it
 	bool remark = hy_wire_field(item->feedback, 10).data != NULL; /* Feedback.remark */
 	head.id = HY_ID_TO_PB(id);
 	head.project = sub->project;
-	head.key = item->has_person ? (ProtobufCBinaryData){ HY_PERSON_SIZE, (uint8_t *)(uintptr_t)item->person } : HY_ID_TO_PB(id);
+	head.key = item->has_person ? (ProtobufCBinaryData){ HY_PERSON_SIZE, (uint8_t *)(uintptr_t)item->person }
+				    : HY_ID_TO_PB(id);
 	head.at_ms = head.origin_ms = s->now_ms;
 	struct hy_bytes packed = hy_wire_pack_to(&head.base, room, sizeof(room));
 	b.room = packed.size + item->feedback.size + 16;

@@ -7,14 +7,20 @@
 #include "view.h"
 
 static const struct hy_conf_row conf[] = {
-	{ "http.listen", HY_CONF_TEXT, "127.0.0.1:8080", "Where the collector listens for HTTP; put a proxy with TLS in front of it before the world may see it", NULL, 0, 0 },
+	{ "http.listen", HY_CONF_TEXT, "127.0.0.1:8080",
+		"Where the collector listens for HTTP; put a proxy with TLS in front of it before the world may see it",
+		NULL, 0, 0 },
 	{ "limits.body", HY_CONF_BYTES, "256KiB", "Largest body of a request", NULL, 1024, (int64_t)8 << 20 },
 	{ "limits.connections", HY_CONF_INT, "4096", "Connections in all", NULL, 1, 100000 },
-	{ "limits.per_address", HY_CONF_INT, "32", "Connections of one address (loopback and trusted proxies: 2,048)", NULL, 1, 100000 },
+	{ "limits.per_address", HY_CONF_INT, "32", "Connections of one address (loopback and trusted proxies: 2,048)",
+		NULL, 1, 100000 },
 	{ "limits.trusted_proxies", HY_CONF_LIST, "", "Addresses whose X-Forwarded-For counts", NULL, 0, 0 },
 	{ "limits.requests", HY_CONF_INT, "10000", "Requests of one connection", NULL, 1, 1000000000 },
-	{ "dedupe.window", HY_CONF_DURATION, "7d", "How long a client's own id is remembered: sent again within it, a feedback is entered once", NULL, 0, 0 },
-	{ "dedupe.ids", HY_CONF_INT, "4000000", "How many of them at most; the oldest are forgotten first", NULL, 1000, 1000000000 },
+	{ "dedupe.window", HY_CONF_DURATION, "7d",
+		"How long a client's own id is remembered: sent again within it, a feedback is entered once", NULL, 0,
+		0 },
+	{ "dedupe.ids", HY_CONF_INT, "4000000", "How many of them at most; the oldest are forgotten first", NULL, 1000,
+		1000000000 },
 	{ 0 },
 };
 
@@ -34,8 +40,10 @@ static int open_collector(struct hy_daemon *d, void *self, struct hy_fault *f)
 		err = hy_secret_load(hy_daemon_path(d, "keys/follow-up.key"), &c->follow_up_key, f);
 	if (err)
 		return err;
-	err = dedupe_open(&c->dedupe, hy_daemon_store(d), (size_t)hy_conf_int(settings, "dedupe.ids"), hy_conf_int(settings, "dedupe.window"));
-	return err ? hy_fail(f, err, "no memory for dedupe.ids = %" PRId64, hy_conf_int(settings, "dedupe.ids")) : keep_begin(d);
+	err = dedupe_open(&c->dedupe, hy_daemon_store(d), (size_t)hy_conf_int(settings, "dedupe.ids"),
+		hy_conf_int(settings, "dedupe.window"));
+	return err ? hy_fail(f, err, "no memory for dedupe.ids = %" PRId64, hy_conf_int(settings, "dedupe.ids"))
+		   : keep_begin(d);
 }
 
 static int serve(struct hy_daemon *d, struct hy_loop *server, void *self, struct hy_fault *f)
@@ -67,7 +75,9 @@ static void health(struct hy_daemon *d, json_t *into, void *self)
 	struct collector *c = self;
 	(void)d;
 	if (c->dedupe)
-		json_object_set_new(into, "dedupe", json_pack("{s:I, s:I}", "ids", (json_int_t)dedupe_count(c->dedupe), "overflowed", (json_int_t)dedupe_overflowed(c->dedupe)));
+		json_object_set_new(into, "dedupe",
+			json_pack("{s:I, s:I}", "ids", (json_int_t)dedupe_count(c->dedupe), "overflowed",
+				(json_int_t)dedupe_overflowed(c->dedupe)));
 }
 
 /* What was accepted up to now, by count and by last id: the bound of `huiyin audit`. */
@@ -79,9 +89,9 @@ static int run_audit(struct hy_step *s, struct hy_ask *a, void *self)
 	if (hy_txn_get(s->txn, "last", HY_LIT("feedback"), &id) == HY_OK)
 		hy_id_text(hy_id_from(id), upto);
 	json_t *health = hy_daemon_health(s->daemon);
-	hy_ask_answer(a,
-		json_pack("{s:I, s:s, s:I}", "accepted", json_integer_value(json_object_get(json_object_get(health, "feedback"), "emitted")), "upto", upto, "head",
-			(json_int_t)hy_stream_state(hy_daemon_output(s->daemon)).head));
+	hy_ask_answer(a, json_pack("{s:I, s:s, s:I}", "accepted",
+				 json_integer_value(json_object_get(json_object_get(health, "feedback"), "emitted")),
+				 "upto", upto, "head", (json_int_t)hy_stream_state(hy_daemon_output(s->daemon)).head));
 	json_decref(health);
 	return HY_OK;
 }
@@ -91,7 +101,8 @@ static int run_trace(struct hy_step *s, struct hy_ask *a, void *self)
 	struct hy_id id;
 	(void)self;
 	if (!hy_id_parse(hy_ask_text(a, "id"), &id))
-		return hy_ask_fault(a, HY_BAD_INPUT, "'%s' is not the ID of a feedback; `huiyin tail` shows the latest", hy_ask_text(a, "id"));
+		return hy_ask_fault(a, HY_BAD_INPUT, "'%s' is not the ID of a feedback; `huiyin tail` shows the latest",
+			hy_ask_text(a, "id"));
 	json_t *j = view_json(s->txn, s->arena, id, 0);
 	if (!j)
 		return hy_ask_fault(a, HY_NOT_FOUND, "no feedback %s here", hy_ask_text(a, "id"));

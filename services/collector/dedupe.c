@@ -109,7 +109,8 @@ static void forget(struct dedupe *d, struct hy_txn *t, int64_t now_ms)
 		struct hy_cursor c = hy_cursor_open(t, "dedupe", hy_bytes(NULL, 0));
 		bool gone = hy_cursor_on(&c) && c.value.size == ROW;
 		if (gone) {
-			bool old = (int64_t)hy_be_get64(c.value.data + 40) < now_ms - d->window_ms, many = d->count > d->ids;
+			bool old =
+				(int64_t)hy_be_get64(c.value.data + 40)<now_ms - d->window_ms, many = d->count> d->ids;
 			gone = old || many;
 			if (gone) {
 				d->overflowed += many && !old;
@@ -123,7 +124,8 @@ static void forget(struct dedupe *d, struct hy_txn *t, int64_t now_ms)
 	}
 }
 
-int dedupe_note(struct dedupe *d, struct hy_txn *t, const struct dedupe_key *k, struct hy_id id, int64_t now_ms, struct hy_id *first)
+int dedupe_note(struct dedupe *d, struct hy_txn *t, const struct dedupe_key *k, struct hy_id id, int64_t now_ms,
+	struct hy_id *first)
 {
 	uint64_t f = fingerprint(k->hash);
 	struct hy_bytes row;

@@ -19,7 +19,8 @@ static void fault(struct item *out, const struct hy_json *at, const char *member
 	if (!out->errors)
 		out->errors = json_array();
 	if (json_array_size(out->errors) < 20)
-		json_array_append_new(out->errors, json_pack("{s:s, s:s}", "pointer", hy_buffer_string(&pointer), "detail", detail));
+		json_array_append_new(
+			out->errors, json_pack("{s:s, s:s}", "pointer", hy_buffer_string(&pointer), "detail", detail));
 	hy_buffer_free(&pointer);
 }
 
@@ -41,7 +42,8 @@ static void known(struct item *out, const struct hy_json *object, const char *co
 			continue;
 		char detail[160];
 		const char *meant = hy_did_you_mean((const char *)m->key.data, names);
-		snprintf(detail, sizeof(detail), "unknown member%s%s%s", meant ? "; did you mean '" : "", meant ? meant : "", meant ? "'?" : "");
+		snprintf(detail, sizeof(detail), "unknown member%s%s%s", meant ? "; did you mean '" : "",
+			meant ? meant : "", meant ? "'?" : "");
 		fault(out, m, NULL, detail);
 	}
 }
@@ -51,7 +53,8 @@ static void known(struct item *out, const struct hy_json *object, const char *co
 static char empty[] = "";
 
 /* A text member of at most `points` code points; "" when absent or at fault. */
-static char *take_text(const struct intake *in, struct item *out, const struct hy_json *object, const char *name, size_t points)
+static char *take_text(
+	const struct intake *in, struct item *out, const struct hy_json *object, const char *name, size_t points)
 {
 	const struct hy_json *v = hy_json_get(object, name);
 	char detail[96];
@@ -240,13 +243,18 @@ static void read_rating(const struct intake *in, struct item *out, const struct 
 		return;
 	}
 	known(out, v, names);
-	const struct hy_json *score = hy_json_get(v, "score"), *max = hy_json_get(v, "max"), *way = hy_json_get(v, "direction"), *word = hy_json_get(v, "scale");
+	const struct hy_json *score = hy_json_get(v, "score"), *max = hy_json_get(v, "max"),
+			     *way = hy_json_get(v, "direction"), *word = hy_json_get(v, "scale");
 	if (!word || word->type != HY_JSON_TEXT || !in_words((const char *)word->text.data, scale_names, 4, &scale)) {
 		fault_words(out, word ? word : v, scale_names, 4);
 		return;
 	}
 	if (!score || score->type != HY_JSON_NUMBER || (max && max->type != HY_JSON_NUMBER)) {
-		fault(out, score && score->type != HY_JSON_NUMBER ? score : max ? max : v, score ? NULL : "score", "must be a number");
+		fault(out,
+			score && score->type != HY_JSON_NUMBER ? score
+			: max                                  ? max
+							       : v,
+			score ? NULL : "score", "must be a number");
 		return;
 	}
 	double top = max ? max->number : scales[scale].max;
@@ -255,7 +263,8 @@ static void read_rating(const struct intake *in, struct item *out, const struct 
 		return;
 	}
 	if (!(score->number >= scales[scale].min && score->number <= top) || (scale == 0 && !score->whole)) {
-		snprintf(detail, sizeof(detail), "must be %s from %g to %g", scale == 0 ? "a whole number" : "a number", scales[scale].min, top);
+		snprintf(detail, sizeof(detail), "must be %s from %g to %g", scale == 0 ? "a whole number" : "a number",
+			scales[scale].min, top);
 		fault(out, score, NULL, detail);
 		return;
 	}
@@ -306,7 +315,8 @@ static void read_tags(const struct intake *in, struct item *out, const struct hy
 	}
 	d->remark.tags = hy_arena_get(in->arena, (v->count + 1) * sizeof(*d->remark.tags));
 	for (const struct hy_json *t = v->first; t && d->remark.tags; t = t->next) {
-		if (t->type != HY_JSON_TEXT || t->text.size == 0 || memchr(t->text.data, 0, t->text.size) || hy_utf8_count(t->text) > 100) {
+		if (t->type != HY_JSON_TEXT || t->text.size == 0 || memchr(t->text.data, 0, t->text.size) ||
+			hy_utf8_count(t->text) > 100) {
 			fault(out, t, NULL, "a tag is a text of 1 to 100 characters");
 			continue;
 		}
@@ -316,20 +326,23 @@ static void read_tags(const struct intake *in, struct item *out, const struct hy
 	}
 }
 
-static const char *const kind_names[] = { "feedback", "survey", "idea", "vote", "mention", "review", "interview", "reply" };
+static const char *const kind_names[] = { "feedback", "survey", "idea", "vote", "mention", "review", "interview",
+	"reply" };
 
 static void read_kind(const struct intake *in, struct item *out, const struct hy_json *object, struct draft *d)
 {
 	const struct hy_json *kind = hy_json_get(object, "kind"), *channel = hy_json_get(object, "channel");
 	int index = 0;
-	if (kind && kind->type != HY_JSON_NULL && (kind->type != HY_JSON_TEXT || !in_words((const char *)kind->text.data, kind_names, 8, &index)))
+	if (kind && kind->type != HY_JSON_NULL &&
+		(kind->type != HY_JSON_TEXT || !in_words((const char *)kind->text.data, kind_names, 8, &index)))
 		fault_words(out, kind, kind_names, 8);
 	d->remark.kind = (Huiyin__Kind)index;
 	d->remark.channel = take_text(in, out, object, "channel", 32);
-	if (channel && strspn(d->remark.channel, "abcdefghijklmnopqrstuvwxyz0123456789_.-") != strlen(d->remark.channel))
+	if (channel &&
+		strspn(d->remark.channel, "abcdefghijklmnopqrstuvwxyz0123456789_.-") != strlen(d->remark.channel))
 		fault(out, channel, NULL, "a channel is 1 to 32 of a-z 0-9 _ . -");
 	if (!d->remark.channel[0])
-		d->remark.channel = (char *)(uintptr_t)"api";
+		d->remark.channel = (char *)(uintptr_t) "api";
 }
 
 static void read_reply(const struct intake *in, struct item *out, const struct hy_json *object, struct draft *d)
@@ -350,10 +363,11 @@ static void read_reply(const struct intake *in, struct item *out, const struct h
 		ticket[0] = token.ticket;
 		d->reply.ticket = HY_ID_TO_PB(ticket[0]);
 		d->reply.round = token.round;
-		memcpy(out->person, token.person, HY_PERSON_SIZE); /* the token says who speaks, whatever else stands there */
+		memcpy(out->person, token.person,
+			HY_PERSON_SIZE); /* the token says who speaks, whatever else stands there */
 		out->has_person = true;
 	} else if (to->type == HY_JSON_TEXT && hy_id_parse((const char *)to->text.data, &feedback) && in->find &&
-		in->find(in->arg, feedback, out->has_person ? out->person : NULL, &ticket[0]) == HY_OK) {
+		   in->find(in->arg, feedback, out->has_person ? out->person : NULL, &ticket[0]) == HY_OK) {
 		ticket[1] = feedback;
 		d->reply.feedback = HY_ID_TO_PB(ticket[1]);
 		if (!hy_id_is_zero(ticket[0]))
@@ -402,7 +416,8 @@ static void finish(const struct intake *in, struct item *out, struct draft *d)
 
 void intake_feedback(const struct intake *in, const struct hy_json *object, struct item *out)
 {
-	static const char *const names[] = { "id", "text", "rating", "kind", "channel", "customer", "context", "tags", "occurred_at", "in_reply_to", "helped", NULL };
+	static const char *const names[] = { "id", "text", "rating", "kind", "channel", "customer", "context", "tags",
+		"occurred_at", "in_reply_to", "helped", NULL };
 	struct draft d;
 	*out = (struct item){ 0 };
 	draft_init(&d, in);
@@ -467,7 +482,8 @@ void intake_identify(const struct intake *in, const struct hy_json *object, stru
 	finish(in, out, &d);
 }
 
-void intake_answer(const struct intake *in, const struct hy_token *token, int helped, const char *comment, const char *nonce, struct item *out)
+void intake_answer(const struct intake *in, const struct hy_token *token, int helped, const char *comment,
+	const char *nonce, struct item *out)
 {
 	struct draft d;
 	struct hy_id ticket = token->ticket;
@@ -486,7 +502,7 @@ void intake_answer(const struct intake *in, const struct hy_token *token, int he
 		d.reply.helped = helped == 1;
 	}
 	d.remark.kind = HUIYIN__KIND__REPLY;
-	d.remark.channel = (char *)(uintptr_t)"follow-up";
+	d.remark.channel = (char *)(uintptr_t) "follow-up";
 	d.remark.text = (char *)(uintptr_t)comment;
 	d.remark.in_reply_to = &d.reply;
 	d.feedback.body_case = HUIYIN__FEEDBACK__BODY_REMARK;

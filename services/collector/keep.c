@@ -71,7 +71,8 @@ static int forget_ticket(struct hy_step *s, struct hy_bytes ticket)
 static bool is_over(struct hy_step *s, const Huiyin__Collector__View *v)
 {
 	struct hy_bytes row;
-	return v->ticket.len != 16 ? v->routed_ms != 0 : hy_txn_get(s->txn, "public", HY_PB(v->ticket), &row) == HY_NOT_FOUND;
+	return v->ticket.len != 16 ? v->routed_ms != 0
+				   : hy_txn_get(s->txn, "public", HY_PB(v->ticket), &row) == HY_NOT_FOUND;
 }
 
 /* Ids rise with time: the walk begins at the oldest and ends at the first that is young enough. */
@@ -93,7 +94,8 @@ static int walk(struct hy_step *s, struct hy_bytes from)
 		if (more)
 			break;
 		hy_arena_reset(s->arena);
-		if (hy_wire_unpack(s->arena, &huiyin__collector__view__descriptor, c.value, &v, NULL) != HY_OK || is_over(s, v))
+		if (hy_wire_unpack(s->arena, &huiyin__collector__view__descriptor, c.value, &v, NULL) != HY_OK ||
+			is_over(s, v))
 			gone[n++] = id;
 	}
 	hy_cursor_close(&c);

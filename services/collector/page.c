@@ -23,7 +23,8 @@ static int open_language(struct hy_template **out, const struct hy_daemon *d, co
 	const char *path = access(own, R_OK) == 0 ? own : beside;
 	FILE *file = fopen(path, "re");
 	if (!file)
-		return hy_fail(f, HY_CONFIG, "no page %s, neither in %s/templates nor as %s", name, hy_daemon_dir(d), beside);
+		return hy_fail(
+			f, HY_CONFIG, "no page %s, neither in %s/templates nor as %s", name, hy_daemon_dir(d), beside);
 	struct hy_buffer text = { 0 };
 	char chunk[4096];
 	for (size_t got; (got = fread(chunk, 1, sizeof(chunk), file)) > 0;)
@@ -62,7 +63,8 @@ static bool is_chinese(const struct hy_request *q)
 }
 
 /* `shown` is the switch of the page's part; note and answers only with "ask". */
-static void show(struct collector *c, struct hy_request *q, int status, const char *shown, const Huiyin__Collector__Public *p, const Huiyin__Collector__Answered *before)
+static void show(struct collector *c, struct hy_request *q, int status, const char *shown,
+	const Huiyin__Collector__Public *p, const Huiyin__Collector__Answered *before)
 {
 	bool zh = is_chinese(q);
 	char number[24] = "", nonce[33];
@@ -95,7 +97,9 @@ static void show(struct collector *c, struct hy_request *q, int status, const ch
 		hy_error("page.template", "%s", f.text);
 		hy_http_problem(q, 500, "template", "The page can't be shown.", NULL);
 	} else {
-		hy_http_add_header(q, "Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'");
+		hy_http_add_header(q, "Content-Security-Policy",
+			"default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; "
+			"base-uri 'none'");
 		hy_http_add_header(q, "Referrer-Policy", "no-referrer"); /* the address is the token */
 		hy_http_add_header(q, "X-Content-Type-Options", "nosniff");
 		hy_http_add_header(q, "Cache-Control", "no-store");

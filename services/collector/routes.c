@@ -17,7 +17,10 @@ static struct hy_api_key *authorized(struct collector *c, struct hy_request *q)
 	struct hy_api_key *key = hy_keys_find(hy_daemon_keys(c->daemon), hy_http_header(q, "Authorization"));
 	if (!key) {
 		hy_http_add_header(q, "WWW-Authenticate", "Bearer realm=\"huiyin\"");
-		hy_http_problem(q, 401, "unauthorized", hy_http_header(q, "Authorization") ? "This key is not known here." : "A key is needed: Authorization: Bearer hy_...", NULL);
+		hy_http_problem(q, 401, "unauthorized",
+			hy_http_header(q, "Authorization") ? "This key is not known here."
+							   : "A key is needed: Authorization: Bearer hy_...",
+			NULL);
 	} else if (!key->may_feedback) {
 		hy_http_problem(q, 403, "forbidden", "This key may not send feedback.", NULL);
 		key = NULL;
@@ -45,7 +48,10 @@ static bool within_rate(struct hy_request *q, struct hy_api_key *key, size_t ite
 static void refuse(struct hy_request *q, int err)
 {
 	retry_after(q, err == HY_FULL ? 5000 : 1000);
-	hy_http_problem(q, 503, hy_err_name(err), err == HY_FULL ? "The store is full; nothing was kept. Try again later." : "Too much is waiting; nothing was kept. Try again.", NULL);
+	hy_http_problem(q, 503, hy_err_name(err),
+		err == HY_FULL ? "The store is full; nothing was kept. Try again later."
+			       : "Too much is waiting; nothing was kept. Try again.",
+		NULL);
 }
 
 static void reply_json(struct hy_request *q, int status, json_t *j)
@@ -72,7 +78,8 @@ static json_t *conflict_errors(size_t index, bool single)
 		snprintf(pointer, sizeof(pointer), "/id");
 	else
 		snprintf(pointer, sizeof(pointer), "/%zu/id", index);
-	return json_pack("[{s:s, s:s}]", "pointer", pointer, "detail", "conflict: this id came before with other content");
+	return json_pack(
+		"[{s:s, s:s}]", "pointer", pointer, "detail", "conflict: this id came before with other content");
 }
 
 static void answer_feedback(struct submission *s, int err)
@@ -99,12 +106,15 @@ static void answer_feedback(struct submission *s, int err)
 		json_array_append_new(rejected, json_pack("{s:I, s:o}", "index", (json_int_t)i, "errors", errors));
 	}
 	if (s->single && s->fates[0] == FATE_CONFLICT)
-		problem_errors(s->request, 409, "conflict", "This id came before with other content.", json_object_get(json_array_get(rejected, 0), "errors"));
+		problem_errors(s->request, 409, "conflict", "This id came before with other content.",
+			json_object_get(json_array_get(rejected, 0), "errors"));
 	else if (accepted + duplicates == 0)
 		problem_errors(s->request, 422, "invalid", "Nothing in this request can be accepted.",
 			s->single ? json_object_get(json_array_get(rejected, 0), "errors") : rejected);
 	else {
-		reply_json(s->request, 202, json_pack("{s:I, s:I, s:O, s:O}", "accepted", (json_int_t)accepted, "duplicates", (json_int_t)duplicates, "rejected", rejected, "ids", ids));
+		reply_json(s->request, 202,
+			json_pack("{s:I, s:I, s:O, s:O}", "accepted", (json_int_t)accepted, "duplicates",
+				(json_int_t)duplicates, "rejected", rejected, "ids", ids));
 	}
 	json_decref(rejected);
 	json_decref(ids);
@@ -185,7 +195,8 @@ static void post_feedback(struct hy_request *q, void *arg)
 	bool array = root->type == HY_JSON_ARRAY;
 	size_t count = array ? root->count : 1;
 	if (count == 0 || count > ARRAY_MAX) {
-		hy_http_problem(q, 422, "invalid", count ? "More than 5,000 items in one request." : "The array is empty.", NULL);
+		hy_http_problem(q, 422, "invalid",
+			count ? "More than 5,000 items in one request." : "The array is empty.", NULL);
 		return;
 	}
 	if (!within_rate(q, key, count))
@@ -194,7 +205,8 @@ static void post_feedback(struct hy_request *q, void *arg)
 	if (!s)
 		return;
 	struct finder finder = { c, key->number };
-	struct intake in = { &c->contact_key, &c->follow_up_key, key->project, key->number, hy_now_ms(), s->arena, find_feedback, &finder };
+	struct intake in = { &c->contact_key, &c->follow_up_key, key->project, key->number, hy_now_ms(), s->arena,
+		find_feedback, &finder };
 	const struct hy_json *object = array ? root->first : root;
 	for (size_t i = 0; i < count; i++, object = object->next)
 		intake_feedback(&in, object, &s->items[i]);
@@ -231,7 +243,8 @@ static void post_identify(struct hy_request *q, void *arg)
 	struct submission *s = begin(c, q, key, 1);
 	if (!s)
 		return;
-	struct intake in = { &c->contact_key, &c->follow_up_key, key->project, key->number, hy_now_ms(), s->arena, NULL, NULL };
+	struct intake in = { &c->contact_key, &c->follow_up_key, key->project, key->number, hy_now_ms(), s->arena, NULL,
+		NULL };
 	intake_identify(&in, root, &s->items[0]);
 	s->single = true;
 	s->answer = answer_identify;
@@ -289,17 +302,23 @@ static void done_question(struct hy_job *job, int err, void *self)
 		struct hy_buffer text = { 0 };
 		struct hy_http_counts n = hy_http_counts(c->http);
 		metrics_text(w->health, &text);
-		hy_buffer_printf(&text, "# HELP huiyin_http_requests_total Requests by the class of their answer\n# TYPE huiyin_http_requests_total counter\n");
+		hy_buffer_printf(&text, "# HELP huiyin_http_requests_total Requests by the class of their answer\n# "
+					"TYPE huiyin_http_requests_total counter\n");
 		for (int i = 1; i < 6; i++)
-			hy_buffer_printf(&text, "huiyin_http_requests_total{class=\"%dxx\"} %" PRIu64 "\n", i, n.status[i]);
-		hy_buffer_printf(&text, "# HELP huiyin_http_connections Connections now\n# TYPE huiyin_http_connections gauge\nhuiyin_http_connections %d\n", n.connections);
+			hy_buffer_printf(
+				&text, "huiyin_http_requests_total{class=\"%dxx\"} %" PRIu64 "\n", i, n.status[i]);
+		hy_buffer_printf(&text,
+			"# HELP huiyin_http_connections Connections now\n# TYPE huiyin_http_connections "
+			"gauge\nhuiyin_http_connections %d\n",
+			n.connections);
 		hy_http_reply(w->request, 200, "text/plain; version=0.0.4; charset=utf-8", hy_buffer_view(&text));
 		hy_buffer_free(&text);
 	} else {
 		bool ready = err == HY_OK && state && strcmp(state, "ok") == 0;
 		if (!ready)
 			hy_http_add_header(w->request, "Retry-After", "5");
-		reply_json(w->request, ready ? 200 : 503, json_pack("{s:b, s:s}", "ready", ready, "state", state ? state : "busy"));
+		reply_json(w->request, ready ? 200 : 503,
+			json_pack("{s:b, s:s}", "ready", ready, "state", state ? state : "busy"));
 	}
 	json_decref(w->health);
 	free(w);
@@ -312,7 +331,9 @@ static void ask_writer(struct hy_request *q, struct collector *c, bool metrics)
 		refuse(q, HY_BUSY);
 		return;
 	}
-	*w = (struct question){ .job = { .run = run_question, .done = done_question }, .collector = c, .request = q, .metrics = metrics };
+	*w = (struct question){
+		.job = { .run = run_question, .done = done_question }, .collector = c, .request = q, .metrics = metrics
+	};
 	int err = hy_daemon_submit(c->daemon, &w->job);
 	if (err) {
 		free(w);
@@ -357,7 +378,8 @@ int routes_open(struct collector *c, struct hy_loop *server, struct hy_fault *f)
 	const struct hy_conf *conf = hy_daemon_conf(c->daemon);
 	static struct hy_route table[sizeof(routes) / sizeof(*routes)];
 	memcpy(table, routes, sizeof(routes));
-	for (size_t i = 0; table[i].method; i++) /* the largest body is the configuration's, except where the table knows better */
+	for (size_t i = 0; table[i].method;
+		i++) /* the largest body is the configuration's, except where the table knows better */
 		if (strcmp(table[i].method, "POST") == 0 && table[i].body_max == 0)
 			table[i].body_max = (size_t)hy_conf_int(conf, "limits.body");
 	struct hy_http_options o = { .loop = server,

@@ -15,7 +15,8 @@ static int put_row(struct hy_txn *t, const char *table, struct hy_bytes key, con
 	return err;
 }
 
-static int get_row(struct hy_txn *t, struct hy_arena *a, const char *table, struct hy_bytes key, const ProtobufCMessageDescriptor *type, void *out)
+static int get_row(struct hy_txn *t, struct hy_arena *a, const char *table, struct hy_bytes key,
+	const ProtobufCMessageDescriptor *type, void *out)
 {
 	struct hy_bytes raw;
 	int err = hy_txn_get(t, table, key, &raw);
@@ -53,14 +54,16 @@ static int note_way(struct hy_step *s)
 
 static bool ends(const Huiyin__TicketEvent *e)
 {
-	return e->kind == HUIYIN__TICKET_EVENT_KIND__EVENT_CONFIRMED || e->kind == HUIYIN__TICKET_EVENT_KIND__EVENT_CLOSED;
+	return e->kind == HUIYIN__TICKET_EVENT_KIND__EVENT_CONFIRMED ||
+	       e->kind == HUIYIN__TICKET_EVENT_KIND__EVENT_CLOSED;
 }
 
 static int note_event(struct hy_step *s)
 {
 	const Huiyin__TicketEvent *e = s->in->ticket;
 	Huiyin__Collector__Public fresh = HUIYIN__COLLECTOR__PUBLIC__INIT, *p = &fresh;
-	if (e->kind == HUIYIN__TICKET_EVENT_KIND__JOINED || e->kind == HUIYIN__TICKET_EVENT_KIND__MOVED || e->kind == HUIYIN__TICKET_EVENT_KIND__CORRECTED)
+	if (e->kind == HUIYIN__TICKET_EVENT_KIND__JOINED || e->kind == HUIYIN__TICKET_EVENT_KIND__MOVED ||
+		e->kind == HUIYIN__TICKET_EVENT_KIND__CORRECTED)
 		return HY_OK; /* of one person, or of a label: the ticket is as it was */
 	int err = get_row(s->txn, s->arena, "public", HY_PB(e->ticket), &huiyin__collector__public__descriptor, &p);
 	if (err && err != HY_NOT_FOUND)
@@ -117,7 +120,8 @@ int collector_on_delivery(struct hy_step *s, void *self)
 	told.channel = d->channel;
 	told.at_ms = d->at_ms;
 	told.round = d->round;
-	struct hy_bytes about = d->kind == HUIYIN__NOTICE_KIND__NOTICE_THANKS || d->ticket.len == 0 ? HY_PB(d->feedback) : HY_PB(d->ticket);
+	struct hy_bytes about = d->kind == HUIYIN__NOTICE_KIND__NOTICE_THANKS || d->ticket.len == 0 ? HY_PB(d->feedback)
+												    : HY_PB(d->ticket);
 	struct hy_key k = told_key(about, HY_PB(d->person), HY_PB(d->notice));
 	return put_row(s->txn, "told", hy_key_view(&k), &told.base);
 }
@@ -126,7 +130,8 @@ int collector_on_delivery(struct hy_step *s, void *self)
 
 int view_public(struct hy_txn *t, struct hy_arena *a, struct hy_id *ticket, Huiyin__Collector__Public **out)
 {
-	for (int i = 0; i < 32; i++) { /* merged tickets merge again; a ring of them can't come to be, a bound costs nothing */
+	for (int i = 0; i < 32;
+		i++) { /* merged tickets merge again; a ring of them can't come to be, a bound costs nothing */
 		int err = get_row(t, a, "public", hy_id_bytes(ticket), &huiyin__collector__public__descriptor, out);
 		if (err || (*out)->into.len != 16)
 			return err;
@@ -135,7 +140,8 @@ int view_public(struct hy_txn *t, struct hy_arena *a, struct hy_id *ticket, Huiy
 	return HY_NOT_FOUND;
 }
 
-int view_find(struct hy_txn *t, struct hy_arena *a, struct hy_id feedback, uint32_t key_number, const uint8_t *person, struct hy_id *ticket)
+int view_find(struct hy_txn *t, struct hy_arena *a, struct hy_id feedback, uint32_t key_number, const uint8_t *person,
+	struct hy_id *ticket)
 {
 	Huiyin__Collector__View *v;
 	int err = get_row(t, a, "view", hy_id_bytes(&feedback), &huiyin__collector__view__descriptor, &v);
@@ -161,7 +167,8 @@ int view_answer(struct hy_txn *t, struct hy_arena *a, const struct hy_token *tok
 	return get_row(t, a, "answer", hy_key_view(&k), &huiyin__collector__answered__descriptor, out);
 }
 
-int view_note_answer(struct hy_txn *t, struct hy_id ticket, uint32_t round, const uint8_t *person, bool helped, int64_t now_ms)
+int view_note_answer(
+	struct hy_txn *t, struct hy_id ticket, uint32_t round, const uint8_t *person, bool helped, int64_t now_ms)
 {
 	Huiyin__Collector__Answered row = HUIYIN__COLLECTOR__ANSWERED__INIT;
 	row.helped = helped;
@@ -172,7 +179,8 @@ int view_note_answer(struct hy_txn *t, struct hy_id ticket, uint32_t round, cons
 
 const char *view_state_name(uint32_t state)
 {
-	static const char *const names[] = { "none", "new", "assigned", "in_progress", "waiting", "resolved", "confirmed", "closed", "reopened", "declined", "duplicate" };
+	static const char *const names[] = { "none", "new", "assigned", "in_progress", "waiting", "resolved",
+		"confirmed", "closed", "reopened", "declined", "duplicate" };
 	return state < sizeof(names) / sizeof(*names) ? names[state] : "unknown";
 }
 
@@ -190,7 +198,8 @@ static const char *kind_name(uint32_t kind)
 
 static const char *outcome_name(uint32_t outcome)
 {
-	static const char *const names[] = { "none", "told", "held", "no_contact", "unsubscribed", "refused", "bounced", "gave_up", "capped", "erased", "anonymous" };
+	static const char *const names[] = { "none", "told", "held", "no_contact", "unsubscribed", "refused", "bounced",
+		"gave_up", "capped", "erased", "anonymous" };
 	return outcome < sizeof(names) / sizeof(*names) ? names[outcome] : "unknown";
 }
 
@@ -212,7 +221,8 @@ static void add_told(struct hy_txn *t, struct hy_arena *a, json_t *list, struct 
 		Huiyin__Collector__Told *told;
 		if (hy_wire_unpack(a, &huiyin__collector__told__descriptor, c.value, &told, NULL) != HY_OK)
 			continue;
-		json_t *j = json_pack("{s:s, s:s, s:I}", "kind", kind_name(told->kind), "outcome", outcome_name(told->outcome), "round", (json_int_t)told->round);
+		json_t *j = json_pack("{s:s, s:s, s:I}", "kind", kind_name(told->kind), "outcome",
+			outcome_name(told->outcome), "round", (json_int_t)told->round);
 		if (told->channel[0])
 			json_object_set_new(j, "channel", json_string(told->channel));
 		set_time(j, "at", told->at_ms);
@@ -225,7 +235,8 @@ json_t *view_json(struct hy_txn *t, struct hy_arena *a, struct hy_id feedback, u
 	Huiyin__Collector__View *v;
 	Huiyin__Collector__Public *p;
 	char id[HY_ID_TEXT], number[32];
-	if (get_row(t, a, "view", hy_id_bytes(&feedback), &huiyin__collector__view__descriptor, &v) != HY_OK || (project && v->project != project))
+	if (get_row(t, a, "view", hy_id_bytes(&feedback), &huiyin__collector__view__descriptor, &v) != HY_OK ||
+		(project && v->project != project))
 		return NULL;
 	hy_id_text(feedback, id);
 	json_t *j = json_pack("{s:s}", "id", id), *told = json_array();
@@ -241,9 +252,11 @@ json_t *view_json(struct hy_txn *t, struct hy_arena *a, struct hy_id feedback, u
 		struct hy_id ticket = HY_ID_FROM_PB(v->ticket), last = ticket;
 		if (view_public(t, a, &last, &p) == HY_OK) {
 			snprintf(number, sizeof(number), "T-%" PRIu64, p->number);
-			json_t *tj = json_pack("{s:s, s:s, s:I}", "number", number, "status", view_state_name(p->state), "round", (json_int_t)p->round);
+			json_t *tj = json_pack("{s:s, s:s, s:I}", "number", number, "status", view_state_name(p->state),
+				"round", (json_int_t)p->round);
 			if (p->note_zh[0] || p->note_en[0])
-				json_object_set_new(tj, "note", json_pack("{s:s, s:s}", "zh", p->note_zh, "en", p->note_en));
+				json_object_set_new(
+					tj, "note", json_pack("{s:s, s:s}", "zh", p->note_zh, "en", p->note_en));
 			set_time(tj, "at", p->at_ms);
 			json_object_set_new(j, "ticket", tj);
 		}

@@ -74,9 +74,13 @@ static void a_stranger_gets_401_and_learns_how_to_come_in(void **state)
 	char *answer;
 	assert_int_equal(ring_http(*state, "POST", "/v1/feedback", NULL, "{\"text\":\"a\"}", &answer), 401);
 	says(answer, "Authorization: Bearer");
-	assert_int_equal(ring_http(*state, "POST", "/v1/feedback", "Authorization: Bearer hy_wrong\r\n", "{\"text\":\"a\"}", &answer), 401);
+	assert_int_equal(ring_http(*state, "POST", "/v1/feedback", "Authorization: Bearer hy_wrong\r\n",
+				 "{\"text\":\"a\"}", &answer),
+		401);
 	says(answer, "not known");
-	assert_int_equal(ring_http(*state, "GET", "/v1/feedback/01a202bd-2481-7079-9639-04c1b72b8ea7", NULL, NULL, &answer), 401);
+	assert_int_equal(
+		ring_http(*state, "GET", "/v1/feedback/01a202bd-2481-7079-9639-04c1b72b8ea7", NULL, NULL, &answer),
+		401);
 	free(answer);
 }
 
@@ -88,7 +92,8 @@ static void unknown_paths_methods_and_ids_are_told_apart(void **state)
 	assert_int_equal(ring_http(r, "GET", "/v2/nothing", NULL, NULL, NULL), 404);
 	assert_int_equal(ring_http(r, "DELETE", "/v1/feedback", headers, NULL, NULL), 405);
 	assert_int_equal(ring_http(r, "GET", "/v1/feedback/not-an-id", headers, NULL, NULL), 404);
-	assert_int_equal(ring_http(r, "GET", "/v1/feedback/01a202bd-2481-7079-9639-04c1b72b8ea7", headers, NULL, &answer), 404);
+	assert_int_equal(
+		ring_http(r, "GET", "/v1/feedback/01a202bd-2481-7079-9639-04c1b72b8ea7", headers, NULL, &answer), 404);
 	says(answer, "No feedback with this ID");
 }
 
@@ -114,11 +119,13 @@ static void ambiguous_framing_is_refused(void **state)
 static void an_id_that_comes_back_with_other_words_is_a_conflict(void **state)
 {
 	struct ring *r = *state;
-	char *answer, *first = ring_say(r, "{\"id\":\"c1\",\"text\":\"one\"}"), *again = ring_say(r, "{\"id\":\"c1\",\"text\":\"one\"}");
+	char *answer, *first = ring_say(r, "{\"id\":\"c1\",\"text\":\"one\"}"),
+		      *again = ring_say(r, "{\"id\":\"c1\",\"text\":\"one\"}");
 	assert_string_equal(first, again);
 	assert_int_equal(post(r, "", "{\"id\":\"c1\",\"text\":\"two\"}", &answer), 409);
 	says(answer, "/id");
-	assert_int_equal(post(r, "", "[{\"id\":\"c1\",\"text\":\"two\"},{\"id\":\"c2\",\"text\":\"new\"}]", &answer), 202);
+	assert_int_equal(
+		post(r, "", "[{\"id\":\"c1\",\"text\":\"two\"},{\"id\":\"c2\",\"text\":\"new\"}]", &answer), 202);
 	assert_non_null(strstr(answer, "\"accepted\":1"));
 	says(answer, "\"pointer\":\"/0/id\"");
 	free(first), free(again);
@@ -153,7 +160,9 @@ static void a_token_that_is_not_ours_shows_a_polite_page(void **state)
 	char *html;
 	assert_int_equal(ring_http(*state, "GET", "/r/AAAA?l=zh", NULL, NULL, &html), 404);
 	says(html, "这个链接不完整");
-	assert_int_equal(ring_http(*state, "POST", "/r/AAAA", "Content-Type: application/x-www-form-urlencoded\r\n", "helped=yes", &html), 404);
+	assert_int_equal(ring_http(*state, "POST", "/r/AAAA", "Content-Type: application/x-www-form-urlencoded\r\n",
+				 "helped=yes", &html),
+		404);
 	says(html, "no longer valid");
 }
 
@@ -225,7 +234,8 @@ static void a_store_in_use_and_a_port_taken_are_said_plainly(void **state)
 	says(log_of(r, COLLECTOR), "in_use");
 	char command[4096];
 	struct ring *other = ring_open(NULL);
-	snprintf(command, sizeof(command), "sed -i -E 's/127\\.0\\.0\\.1:%d/127.0.0.1:%d/' '%s/huiyin.yaml'", other->port, r->port, other->dir);
+	snprintf(command, sizeof(command), "sed -i -E 's/127\\.0\\.0\\.1:%d/127.0.0.1:%d/' '%s/huiyin.yaml'",
+		other->port, r->port, other->dir);
 	assert_int_equal(system(command), 0);
 	assert_int_not_equal(run_to_exit(other, COLLECTOR), 0);
 	char port[16];
@@ -269,19 +279,29 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(malformed_json_is_400_with_line_and_column, open_collector, close_ring),
-		cmocka_unit_test_setup_teardown(a_stranger_gets_401_and_learns_how_to_come_in, open_collector, close_ring),
-		cmocka_unit_test_setup_teardown(unknown_paths_methods_and_ids_are_told_apart, open_collector, close_ring),
-		cmocka_unit_test_setup_teardown(a_body_over_its_limit_is_413_and_the_rest_goes_on, open_collector, close_ring),
+		cmocka_unit_test_setup_teardown(
+			a_stranger_gets_401_and_learns_how_to_come_in, open_collector, close_ring),
+		cmocka_unit_test_setup_teardown(
+			unknown_paths_methods_and_ids_are_told_apart, open_collector, close_ring),
+		cmocka_unit_test_setup_teardown(
+			a_body_over_its_limit_is_413_and_the_rest_goes_on, open_collector, close_ring),
 		cmocka_unit_test_setup_teardown(ambiguous_framing_is_refused, open_collector, close_ring),
-		cmocka_unit_test_setup_teardown(an_id_that_comes_back_with_other_words_is_a_conflict, open_collector, close_ring),
-		cmocka_unit_test_setup_teardown(an_idempotency_key_works_for_single_objects, open_collector, close_ring),
+		cmocka_unit_test_setup_teardown(
+			an_id_that_comes_back_with_other_words_is_a_conflict, open_collector, close_ring),
+		cmocka_unit_test_setup_teardown(
+			an_idempotency_key_works_for_single_objects, open_collector, close_ring),
 		cmocka_unit_test_setup_teardown(nothing_acceptable_is_422_and_some_is_202, open_collector, close_ring),
-		cmocka_unit_test_setup_teardown(a_token_that_is_not_ours_shows_a_polite_page, open_collector, close_ring),
+		cmocka_unit_test_setup_teardown(
+			a_token_that_is_not_ours_shows_a_polite_page, open_collector, close_ring),
 		cmocka_unit_test_setup_teardown(metrics_have_help_and_type_on_each_family, open_collector, close_ring),
-		cmocka_unit_test_setup_teardown(a_typo_in_the_configuration_is_shown_with_its_place_and_nothing_starts, open_only, close_ring),
-		cmocka_unit_test_setup_teardown(a_rule_for_a_department_that_is_not_there_is_a_fault, open_only, close_ring),
-		cmocka_unit_test_setup_teardown(a_store_in_use_and_a_port_taken_are_said_plainly, open_collector, close_ring),
-		cmocka_unit_test_setup_teardown(a_store_that_fills_up_refuses_and_heals_when_there_is_room_again, open_only, close_ring),
+		cmocka_unit_test_setup_teardown(
+			a_typo_in_the_configuration_is_shown_with_its_place_and_nothing_starts, open_only, close_ring),
+		cmocka_unit_test_setup_teardown(
+			a_rule_for_a_department_that_is_not_there_is_a_fault, open_only, close_ring),
+		cmocka_unit_test_setup_teardown(
+			a_store_in_use_and_a_port_taken_are_said_plainly, open_collector, close_ring),
+		cmocka_unit_test_setup_teardown(
+			a_store_that_fills_up_refuses_and_heals_when_there_is_room_again, open_only, close_ring),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -32,7 +32,9 @@ static char *batch(int from, int n)
 		snprintf(id, sizeof(id), "k%d", i);
 		snprintf(email, sizeof(email), "c%d@example.com", i % 37);
 		if (i % 4 == 0)
-			snprintf(text, sizeof(text), "%s", i % 8 ? "The app crashes when I open the settings page" : "导出报表时总是闪退,报错 500");
+			snprintf(text, sizeof(text), "%s",
+				i % 8 ? "The app crashes when I open the settings page"
+				      : "导出报表时总是闪退,报错 500");
 		else if (i % 4 == 1)
 			snprintf(text, sizeof(text), "Please add an export of report number %d", i % 90);
 		else if (i % 4 == 2)
@@ -41,7 +43,8 @@ static char *batch(int from, int n)
 			snprintf(text, sizeof(text), "快递已经第%d天了还没有送到,什么时候能收到?", i % 9);
 		json_t *item = json_pack("{s:s, s:s}", "id", id, "text", text);
 		if (i % 5)
-			json_object_set_new(item, "customer", json_pack("{s:s, s:s}", "email", email, "locale", i % 2 ? "zh-CN" : "en"));
+			json_object_set_new(item, "customer",
+				json_pack("{s:s, s:s}", "email", email, "locale", i % 2 ? "zh-CN" : "en"));
 		json_array_append_new(list, item);
 	}
 	char *text = json_dumps(list, JSON_COMPACT);
@@ -83,12 +86,14 @@ static void chains_agree(struct ring *r)
 	for (int s = 0; s < STATIONS; s++) {
 		size_t i;
 		json_t *in;
-		json_array_foreach (json_object_get(health[s], "inputs"), i, in)
-			for (int w = 0; w < STATIONS; w++) {
-				json_t *stream = json_object_get(health[w], "stream");
-				if (strcmp(json_string_value(json_object_get(stream, "name")), json_string_value(json_object_get(in, "stream"))) == 0)
-					assert_string_equal(json_string_value(json_object_get(in, "chain")), json_string_value(json_object_get(stream, "chain")));
-			}
+		json_array_foreach(json_object_get(health[s], "inputs"), i, in) for (int w = 0; w < STATIONS; w++)
+		{
+			json_t *stream = json_object_get(health[w], "stream");
+			if (strcmp(json_string_value(json_object_get(stream, "name")),
+				    json_string_value(json_object_get(in, "stream"))) == 0)
+				assert_string_equal(json_string_value(json_object_get(in, "chain")),
+					json_string_value(json_object_get(stream, "chain")));
+		}
 	}
 	for (int s = 0; s < STATIONS; s++)
 		json_decref(health[s]);
@@ -197,7 +202,8 @@ static void random_kills_under_load_lose_and_double_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(a_process_that_dies_at_a_named_point_loses_and_doubles_nothing, open_ring, close_ring),
+		cmocka_unit_test_setup_teardown(
+			a_process_that_dies_at_a_named_point_loses_and_doubles_nothing, open_ring, close_ring),
 		cmocka_unit_test_setup_teardown(random_kills_under_load_lose_and_double_nothing, open_ring, close_ring),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

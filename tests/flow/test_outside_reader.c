@@ -25,7 +25,14 @@ static void begin(struct program *p, struct ring *r, const char *key)
 	if (hy_store_open(&p->db, p->dir, &o, &f) != HY_OK || hy_loop_open(&p->loop) != HY_OK)
 		fail_msg("%s", f.text);
 	snprintf(endpoint, sizeof(endpoint), "ipc://%s/run/router.sock", r->dir);
-	struct hy_follow_options fo = { .db = p->db, .peer = "department", .stream = "ticket", .endpoint = endpoint, .epoch = ++p->epoch, .loop = p->loop, .key = key, .from = "oldest" };
+	struct hy_follow_options fo = { .db = p->db,
+		.peer = "department",
+		.stream = "ticket",
+		.endpoint = endpoint,
+		.epoch = ++p->epoch,
+		.loop = p->loop,
+		.key = key,
+		.from = "oldest" };
 	if (hy_follow_open(&p->follow, &fo, &f) != HY_OK)
 		fail_msg("%s", f.text);
 }
@@ -89,8 +96,9 @@ static void a_key_of_scope_follow_reads_tickets_and_goes_on_where_it_stopped(voi
 	json_t *health = ring_ask(r, ROUTER, "health", NULL, NULL), *reader;
 	bool listed = false;
 	size_t i;
-	json_array_foreach (json_object_get(json_object_get(health, "stream"), "readers"), i, reader)
-		listed = listed || (json_is_true(json_object_get(reader, "outside")) && strcmp(json_string_value(json_object_get(reader, "peer")), "department") == 0);
+	json_array_foreach(json_object_get(json_object_get(health, "stream"), "readers"), i, reader) listed =
+		listed || (json_is_true(json_object_get(reader, "outside")) &&
+				  strcmp(json_string_value(json_object_get(reader, "peer")), "department") == 0);
 	assert_true(listed);
 	json_decref(health);
 	end(&p);
@@ -113,8 +121,10 @@ static void a_key_without_the_scope_and_a_stranger_are_refused_with_the_remedy(v
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(a_key_of_scope_follow_reads_tickets_and_goes_on_where_it_stopped, open_ring, close_ring),
-		cmocka_unit_test_setup_teardown(a_key_without_the_scope_and_a_stranger_are_refused_with_the_remedy, open_ring, close_ring),
+		cmocka_unit_test_setup_teardown(
+			a_key_of_scope_follow_reads_tickets_and_goes_on_where_it_stopped, open_ring, close_ring),
+		cmocka_unit_test_setup_teardown(
+			a_key_without_the_scope_and_a_stranger_are_refused_with_the_remedy, open_ring, close_ring),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,8 +6,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const ProtobufCMessageDescriptor *const types[] = { &huiyin__envelope__descriptor, &huiyin__link__descriptor, &huiyin__ask__descriptor, &huiyin__answer__descriptor,
-	&huiyin__contact__descriptor };
+static const ProtobufCMessageDescriptor *const types[] = { &huiyin__envelope__descriptor, &huiyin__link__descriptor,
+	&huiyin__ask__descriptor, &huiyin__answer__descriptor, &huiyin__contact__descriptor };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -24,13 +24,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct hy_wire_item item;
 	int err = HY_OK;
 	for (size_t at = 0; hy_wire_next(raw, &at, &item, &err);)
-		if (item.bytes.size && (item.bytes.data < raw.data || item.bytes.data + item.bytes.size > raw.data + raw.size))
+		if (item.bytes.size &&
+			(item.bytes.data < raw.data || item.bytes.data + item.bytes.size > raw.data + raw.size))
 			abort();
 	if (hy_wire_unpack(arena, type, raw, &m, &f) == HY_OK) {
 		struct hy_buffer again = { 0 };
 		ProtobufCMessage *twice = NULL;
-		if (hy_wire_pack(m, &again) == HY_OK && hy_wire_unpack(arena, type, hy_buffer_view(&again), &twice, &f) != HY_OK && again.size <= HY_WIRE_FRAME_MAX &&
-			f.err != HY_NO_MEMORY)
+		if (hy_wire_pack(m, &again) == HY_OK &&
+			hy_wire_unpack(arena, type, hy_buffer_view(&again), &twice, &f) != HY_OK &&
+			again.size <= HY_WIRE_FRAME_MAX && f.err != HY_NO_MEMORY)
 			abort();
 		hy_buffer_free(&again);
 	}

@@ -47,7 +47,8 @@ static int teardown(void **state)
 	return 0;
 }
 
-static int note(struct fx *fx, uint64_t scope, const char *client, const char *body, int64_t now_ms, struct hy_id *first)
+static int note(
+	struct fx *fx, uint64_t scope, const char *client, const char *body, int64_t now_ms, struct hy_id *first)
 {
 	struct dedupe_key k = dedupe_key(scope, hy_bytes_text(client), hy_bytes_text(body));
 	struct hy_id id = hy_id_new(&fx->ids, now_ms), out;
@@ -122,7 +123,8 @@ static void an_aborted_step_leaves_nothing_behind(void **state)
 		hy_txn_abort(&t);
 	}
 	assert_int_equal(dedupe_count(fx->dedupe), 1);
-	assert_int_equal(note(fx, 1, "b", "other", NOW, NULL), HY_NOT_FOUND); /* takes the row that the aborted one would have had */
+	assert_int_equal(note(fx, 1, "b", "other", NOW, NULL),
+		HY_NOT_FOUND); /* takes the row that the aborted one would have had */
 	assert_int_equal(note(fx, 1, "a", "hello", NOW, NULL), HY_NOT_FOUND);
 	assert_int_equal(note(fx, 1, "a", "hello", NOW, NULL), HY_EXISTS);
 }
@@ -138,11 +140,13 @@ static void thousands_come_and_go_and_each_is_found_while_it_should_be(void **st
 		struct hy_id first;
 		snprintf(client, sizeof(client), "c%d", i);
 		struct dedupe_key k = dedupe_key(1, hy_bytes_text(client), HY_LIT("x"));
-		assert_int_equal(dedupe_note(fx->dedupe, t, &k, hy_id_new(&fx->ids, NOW + i), NOW + i, &first), HY_NOT_FOUND);
+		assert_int_equal(
+			dedupe_note(fx->dedupe, t, &k, hy_id_new(&fx->ids, NOW + i), NOW + i, &first), HY_NOT_FOUND);
 		if (i >= 1500) {
 			snprintf(client, sizeof(client), "c%d", i - 1500);
 			k = dedupe_key(1, hy_bytes_text(client), HY_LIT("x"));
-			assert_int_equal(dedupe_note(fx->dedupe, t, &k, hy_id_new(&fx->ids, NOW + i), NOW + i, &first), HY_EXISTS);
+			assert_int_equal(dedupe_note(fx->dedupe, t, &k, hy_id_new(&fx->ids, NOW + i), NOW + i, &first),
+				HY_EXISTS);
 		}
 	}
 	assert_int_equal(hy_txn_commit(&t), HY_OK);
@@ -158,7 +162,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(outside_its_window_an_id_is_new, setup, teardown),
 		cmocka_unit_test_setup_teardown(more_than_its_room_forgets_the_oldest_and_says_so, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_aborted_step_leaves_nothing_behind, setup, teardown),
-		cmocka_unit_test_setup_teardown(thousands_come_and_go_and_each_is_found_while_it_should_be, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			thousands_come_and_go_and_each_is_found_while_it_should_be, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

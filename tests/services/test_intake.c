@@ -11,7 +11,7 @@ struct fx {
 	struct hy_arena *arena;
 	struct intake intake;
 	struct item item;
-	struct hy_id known;   /* what `find` knows */
+	struct hy_id known; /* what `find` knows */
 	struct hy_id ticket;
 };
 
@@ -80,15 +80,18 @@ static void refused(struct fx *fx, const char *json, const char *pointer, const 
 	json_t *first = json_array_get(item->errors, 0);
 	assert_string_equal(json_string_value(json_object_get(first, "pointer")), pointer);
 	if (!strstr(json_string_value(json_object_get(first, "detail")), words))
-		fail_msg("%s: '%s' does not say '%s'", json, json_string_value(json_object_get(first, "detail")), words);
+		fail_msg(
+			"%s: '%s' does not say '%s'", json, json_string_value(json_object_get(first, "detail")), words);
 }
 
 static void all_that_was_said_is_kept(void **state)
 {
-	const Huiyin__Feedback *f = taken(*state,
-		"{\"id\":\"a-1\",\"text\":\"太慢了\",\"kind\":\"review\",\"channel\":\"ios\",\"tags\":[\"vip\"],\"occurred_at\":\"2026-01-01T00:00:00Z\","
-		"\"customer\":{\"id\":\"u1\",\"name\":\"李雷\",\"locale\":\"zh-CN\",\"traits\":{\"plan\":\"pro\",\"seats\":3}},"
-		"\"rating\":{\"scale\":\"stars\",\"score\":2},\"context\":{\"page\":\"/pay\",\"nested\":{\"a\":[1,2]}}}");
+	const Huiyin__Feedback *f = taken(*state, "{\"id\":\"a-1\",\"text\":\"太慢了\",\"kind\":\"review\",\"channel\":"
+						  "\"ios\",\"tags\":[\"vip\"],\"occurred_at\":\"2026-01-01T00:00:00Z\","
+						  "\"customer\":{\"id\":\"u1\",\"name\":\"李雷\",\"locale\":\"zh-CN\","
+						  "\"traits\":{\"plan\":\"pro\",\"seats\":3}},"
+						  "\"rating\":{\"scale\":\"stars\",\"score\":2},\"context\":{\"page\":"
+						  "\"/pay\",\"nested\":{\"a\":[1,2]}}}");
 	assert_string_equal(f->remark->text, "太慢了");
 	assert_int_equal(f->remark->kind, HUIYIN__KIND__REVIEW);
 	assert_string_equal(f->remark->channel, "ios");
@@ -106,7 +109,8 @@ static void all_that_was_said_is_kept(void **state)
 static void contact_data_is_sealed_and_nowhere_in_the_clear(void **state)
 {
 	struct fx *fx = *state;
-	const Huiyin__Feedback *f = taken(fx, "{\"text\":\"hi\",\"customer\":{\"email\":\"ann@example.com\",\"phone\":\"+86 138 0000 1111\"}}");
+	const Huiyin__Feedback *f = taken(
+		fx, "{\"text\":\"hi\",\"customer\":{\"email\":\"ann@example.com\",\"phone\":\"+86 138 0000 1111\"}}");
 	struct hy_buffer plain = { 0 };
 	assert_null(memmem(fx->item.feedback.data, fx->item.feedback.size, "ann@", 4));
 	assert_null(memmem(fx->item.feedback.data, fx->item.feedback.size, "138", 3));
@@ -168,7 +172,8 @@ static void a_rating_is_of_a_known_scale_and_within_it(void **state)
 {
 	struct fx *fx = *state;
 	assert_true(take(fx, "{\"rating\":{\"scale\":\"nps\",\"score\":0}}")->ok);
-	assert_true(take(fx, "{\"rating\":{\"scale\":\"ces\",\"score\":9,\"max\":10,\"direction\":\"lower_better\"}}")->ok);
+	assert_true(
+		take(fx, "{\"rating\":{\"scale\":\"ces\",\"score\":9,\"max\":10,\"direction\":\"lower_better\"}}")->ok);
 	assert_true(take(fx, "{\"rating\":[{\"scale\":\"nps\",\"score\":9},{\"scale\":\"csat\",\"score\":4}]}")->ok);
 	refused(fx, "{\"rating\":{\"scale\":\"smiles\",\"score\":1}}", "/rating/scale", "nps, csat, ces, stars");
 	refused(fx, "{\"rating\":{\"scale\":\"nps\"}}", "/rating/score", "number");
@@ -177,7 +182,8 @@ static void a_rating_is_of_a_known_scale_and_within_it(void **state)
 	refused(fx, "{\"rating\":{\"scale\":\"nps\",\"score\":7.5}}", "/rating/score", "whole");
 	refused(fx, "{\"rating\":{\"scale\":\"stars\",\"score\":0}}", "/rating/score", "from 1 to 5");
 	refused(fx, "{\"rating\":{\"scale\":\"stars\",\"score\":3,\"max\":1}}", "/rating/max", "2 to 100");
-	refused(fx, "{\"rating\":{\"scale\":\"csat\",\"score\":3,\"direction\":\"up\"}}", "/rating/direction", "higher_better");
+	refused(fx, "{\"rating\":{\"scale\":\"csat\",\"score\":3,\"direction\":\"up\"}}", "/rating/direction",
+		"higher_better");
 }
 
 static void ten_thousand_characters_are_taken_and_one_more_is_not(void **state)
@@ -217,7 +223,8 @@ static void a_follow_up_token_says_which_ticket_and_who_speaks(void **state)
 	char token[HY_TOKEN_TEXT], json[256];
 	struct hy_token t = { .ticket = fx->ticket, .round = 3, .person = "fifteen bytes..", .purpose = 'r' };
 	hy_token_write(&fx->follow_up, &t, token);
-	snprintf(json, sizeof(json), "{\"in_reply_to\":\"%s\",\"helped\":false,\"customer\":{\"id\":\"somebody else\"}}", token);
+	snprintf(json, sizeof(json),
+		"{\"in_reply_to\":\"%s\",\"helped\":false,\"customer\":{\"id\":\"somebody else\"}}", token);
 	const Huiyin__Feedback *f = taken(fx, json);
 	assert_int_equal(f->remark->kind, HUIYIN__KIND__REPLY);
 	assert_int_equal(f->remark->in_reply_to->round, 3);
@@ -235,7 +242,8 @@ static void a_reply_to_a_feedback_id_needs_the_same_customer(void **state)
 	struct fx *fx = *state;
 	char id[HY_ID_TEXT], json[256];
 	hy_id_text(fx->known, id);
-	snprintf(json, sizeof(json), "{\"in_reply_to\":\"%s\",\"text\":\"still broken\",\"customer\":{\"id\":\"u\"}}", id);
+	snprintf(json, sizeof(json), "{\"in_reply_to\":\"%s\",\"text\":\"still broken\",\"customer\":{\"id\":\"u\"}}",
+		id);
 	const Huiyin__Feedback *f = taken(fx, json);
 	assert_memory_equal(f->remark->in_reply_to->feedback.data, fx->known.b, 16);
 	assert_memory_equal(f->remark->in_reply_to->ticket.data, fx->ticket.b, 16);
@@ -249,13 +257,16 @@ static void identify_seals_the_traits_that_are_contact_data(void **state)
 	const struct hy_json *root;
 	Huiyin__Feedback *f;
 	struct hy_fault fault;
-	assert_int_equal(hy_json_read_copy(fx->reader, hy_bytes_text("{\"type\":\"identify\",\"userId\":\"u1\",\"messageId\":\"m1\",\"context\":{\"library\":{}},"
-								      "\"traits\":{\"email\":\"ann@example.com\",\"plan\":\"pro\"}}"),
+	assert_int_equal(hy_json_read_copy(fx->reader,
+				 hy_bytes_text("{\"type\":\"identify\",\"userId\":\"u1\",\"messageId\":\"m1\","
+					       "\"context\":{\"library\":{}},"
+					       "\"traits\":{\"email\":\"ann@example.com\",\"plan\":\"pro\"}}"),
 				 &root, &fault),
 		HY_OK);
 	intake_identify(&fx->intake, root, &fx->item);
 	assert_true(fx->item.ok && fx->item.has_client_id);
-	assert_int_equal(hy_wire_unpack(fx->arena, &huiyin__feedback__descriptor, fx->item.feedback, &f, &fault), HY_OK);
+	assert_int_equal(
+		hy_wire_unpack(fx->arena, &huiyin__feedback__descriptor, fx->item.feedback, &f, &fault), HY_OK);
 	assert_int_equal(f->customer->n_traits, 1);
 	assert_string_equal(f->customer->traits[0]->name, "plan");
 	assert_true(f->customer->sealed.len > 0);
@@ -267,8 +278,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(all_that_was_said_is_kept, setup, teardown),
 		cmocka_unit_test_setup_teardown(contact_data_is_sealed_and_nowhere_in_the_clear, setup, teardown),
-		cmocka_unit_test_setup_teardown(the_same_said_twice_compares_equal_although_the_seal_differs, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_person_is_her_id_before_her_mail_and_her_mail_in_any_case, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			the_same_said_twice_compares_equal_although_the_seal_differs, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_person_is_her_id_before_her_mail_and_her_mail_in_any_case, setup, teardown),
 		cmocka_unit_test_setup_teardown(each_fault_has_its_pointer_and_says_what_would_do, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_rating_is_of_a_known_scale_and_within_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(ten_thousand_characters_are_taken_and_one_more_is_not, setup, teardown),

@@ -6,7 +6,7 @@
 static const char *const counter_tables[] = { "seen", "due", NULL };
 
 struct counter {
-	int fail_with;       /* returned for records whose text is "bad" */
+	int fail_with; /* returned for records whose text is "bad" */
 	int fired, prepared;
 };
 
@@ -64,9 +64,14 @@ static const struct hy_input inputs[] = { { "feedback", "collector", on_feedback
 static const struct hy_timer timers[] = { { "due", on_due }, { 0 } };
 static const struct hy_command commands[] = { { "add", "adds", true, run_add }, { 0 } };
 static const char *const readers[] = { "router", NULL };
-static const struct hy_service counter_service = {
-	.name = "classifier", .summary = "counts", .tables = counter_tables, .inputs = inputs, .output = "classification", .readers = readers, .timers = timers, .commands = commands
-};
+static const struct hy_service counter_service = { .name = "classifier",
+	.summary = "counts",
+	.tables = counter_tables,
+	.inputs = inputs,
+	.output = "classification",
+	.readers = readers,
+	.timers = timers,
+	.commands = commands };
 
 static void feedback(Huiyin__Envelope *e, struct hy_id *id, char *text)
 {
@@ -128,7 +133,8 @@ static void a_refused_record_goes_to_the_dead_letters_and_leaves_no_trace_of_its
 	json_t *j;
 	assert_int_equal(fx_ask(fx, "dead.list", NULL, &j), HY_OK);
 	assert_int_equal(json_integer_value(json_object_get(j, "count")), 1);
-	const char *letter = json_string_value(json_object_get(json_array_get(json_object_get(j, "dead"), 0), "letter"));
+	const char *letter =
+		json_string_value(json_object_get(json_array_get(json_object_get(j, "dead"), 0), "letter"));
 	assert_string_equal(letter, "feedback/1");
 	json_decref(j);
 }
@@ -139,7 +145,8 @@ static void a_retried_dead_letter_runs_again_and_a_dropped_one_is_gone(void **st
 	struct counter *c = fx->self;
 	feed(fx, 1, "bad");
 	feed(fx, 2, "bad");
-	const char *const first[] = { "letter", "feedback/1", NULL }, *const second[] = { "letter", "feedback/2", NULL };
+	const char *const first[] = { "letter", "feedback/1", NULL }, *const second[] = { "letter", "feedback/2",
+		NULL };
 	assert_int_equal(fx_ask(fx, "dead.retry", first, NULL), HY_BAD_INPUT);
 	c->fail_with = HY_OK;
 	assert_int_equal(fx_ask(fx, "dead.retry", first, NULL), HY_OK);
@@ -236,15 +243,20 @@ static void health_tells_the_head_and_the_dead(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(a_record_is_passed_on_with_our_field_and_all_that_came, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_refused_record_goes_to_the_dead_letters_and_leaves_no_trace_of_its_handler, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_retried_dead_letter_runs_again_and_a_dropped_one_is_gone, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_record_is_passed_on_with_our_field_and_all_that_came, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_refused_record_goes_to_the_dead_letters_and_leaves_no_trace_of_its_handler, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_retried_dead_letter_runs_again_and_a_dropped_one_is_gone, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_broken_record_is_a_dead_letter_with_the_field_named, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_may_pass_is_not_buried, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_due_row_fires_once_and_survives_a_restart, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_refused_command_changes_nothing_and_says_why, setup, teardown),
-		cmocka_unit_test_setup_teardown(an_unknown_command_is_answered_with_the_one_that_was_meant, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_full_disk_keeps_nothing_and_the_same_record_goes_through_later, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			an_unknown_command_is_answered_with_the_one_that_was_meant, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_full_disk_keeps_nothing_and_the_same_record_goes_through_later, setup, teardown),
 		cmocka_unit_test_setup_teardown(health_tells_the_head_and_the_dead, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,7 +19,8 @@ static int free_port(void)
 	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t size = sizeof(a);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_true(fd >= 0 && bind(fd, (struct sockaddr *)&a, size) == 0 && getsockname(fd, (struct sockaddr *)&a, &size) == 0);
+	assert_true(fd >= 0 && bind(fd, (struct sockaddr *)&a, size) == 0 &&
+		    getsockname(fd, (struct sockaddr *)&a, &size) == 0);
 	close(fd);
 	return ntohs(a.sin_port);
 }
@@ -31,7 +32,9 @@ struct ring *ring_open(const char *edit)
 	assert_non_null(r);
 	r->dir = test_mkdir();
 	r->port = free_port();
-	snprintf(command, sizeof(command), "'%s/huiyin' init '%s' --listen 127.0.0.1:%d --public-url http://127.0.0.1:%d >/dev/null", HY_BIN_DIR, r->dir, r->port, r->port);
+	snprintf(command, sizeof(command),
+		"'%s/huiyin' init '%s' --listen 127.0.0.1:%d --public-url http://127.0.0.1:%d >/dev/null", HY_BIN_DIR,
+		r->dir, r->port, r->port);
 	assert_int_equal(system(command), 0);
 	snprintf(path, sizeof(path), "%s/keys/app-default.key", r->dir);
 	FILE *f = fopen(path, "r");
@@ -115,7 +118,9 @@ void ring_close(struct ring *r)
 
 static int dial(int port)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in a = {
+		.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)
+	};
 	struct timeval patience = { .tv_sec = 30 };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
@@ -125,7 +130,8 @@ static int dial(int port)
 	return -1;
 }
 
-int ring_http(struct ring *r, const char *method, const char *path, const char *headers, const char *body, char **answer)
+int ring_http(
+	struct ring *r, const char *method, const char *path, const char *headers, const char *body, char **answer)
 {
 	struct hy_buffer b = { 0 };
 	int status = 0, fd = dial(r->port);
@@ -133,7 +139,8 @@ int ring_http(struct ring *r, const char *method, const char *path, const char *
 		*answer = NULL;
 	if (fd < 0)
 		return 0;
-	hy_buffer_printf(&b, "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%s", method, path, headers ? headers : "");
+	hy_buffer_printf(&b, "%s %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n%s", method, path,
+		headers ? headers : "");
 	if (body)
 		hy_buffer_printf(&b, "Content-Length: %zu\r\n", strlen(body));
 	hy_buffer_printf(&b, "\r\n%s", body ? body : "");
@@ -265,10 +272,10 @@ static bool at_rest(struct ring *r, void *arg)
 		size_t i;
 		rest = h != NULL;
 		heads += json_integer_value(json_object_get(json_object_get(h, "stream"), "head"));
-		json_array_foreach (json_object_get(h, "inputs"), i, in)
-			rest = rest && strcmp(json_string_value(json_object_get(in, "link")), "up") == 0 && json_integer_value(json_object_get(in, "lag")) == 0;
-		json_array_foreach (readers, i, in)
-			rest = rest && json_integer_value(json_object_get(in, "lag")) == 0;
+		json_array_foreach(json_object_get(h, "inputs"), i, in) rest =
+			rest && strcmp(json_string_value(json_object_get(in, "link")), "up") == 0 &&
+			json_integer_value(json_object_get(in, "lag")) == 0;
+		json_array_foreach(readers, i, in) rest = rest && json_integer_value(json_object_get(in, "lag")) == 0;
 		json_decref(h);
 	}
 	bool same = rest && heads == *before;
