@@ -96,7 +96,7 @@ static bool is_loopback(const char *url)
 }
 
 /* What no daemon can call a fault, but nobody wants. */
-static void add_warnings(const char *dir, json_t *warnings)
+void huiyin_config_warnings(const char *dir, json_t *warnings)
 {
 	static const struct hy_conf_row rows[] = {
 		{ "public_url", HY_CONF_TEXT, "http://127.0.0.1:8080", "", NULL, 0, 0 },
@@ -129,7 +129,7 @@ static int check(struct common *c)
 	size_t i;
 	int code = huiyin_check_config(c->dir, &said);
 	if (code == 0)
-		add_warnings(c->dir, warnings);
+		huiyin_config_warnings(c->dir, warnings);
 	if (c->json) {
 		huiyin_print_json(json_pack(
 			"{s:b, s:s, s:O}", "ok", code == 0, "faults", hy_buffer_string(&said), "warnings", warnings));

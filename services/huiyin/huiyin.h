@@ -6,6 +6,7 @@
  *   trace, audit    the way of one feedback; the account of all
  *   ticket, dead    what staff do
  *   config, key     huiyin.yaml
+ *   doctor          the machine around it
  *   train, eval, classify   run huiyin-classifier's own tools
  * A verb returns an exit code of sysexits(3). What it found goes to standard output (JSON with --json), everything else to standard
  * error. It asks running daemons on their control sockets and never opens a store. */
@@ -56,6 +57,8 @@ void huiyin_share(const char *name, char *out, size_t room);
 
 /* Runs each daemon's --check-config. 0, or the exit code of the worst; `said` gets every fault once. */
 int huiyin_check_config(const char *dir, struct hy_buffer *said);
+/* Adds sentences on what is no fault, but nobody wants. */
+void huiyin_config_warnings(const char *dir, json_t *warnings);
 
 /* Members of an answer, without a fuss when they are missing. */
 const char *huiyin_text(const json_t *object, const char *name);
@@ -73,6 +76,7 @@ int huiyin_dead(int argc, char **argv);
 int huiyin_audit(int argc, char **argv);
 int huiyin_config(int argc, char **argv);
 int huiyin_key(int argc, char **argv);
+int huiyin_doctor(int argc, char **argv);
 int huiyin_tool(int argc, char **argv);
 int huiyin_completion(int argc, char **argv);
 
