@@ -230,6 +230,27 @@ static void add_told(struct hy_txn *t, struct hy_arena *a, json_t *list, struct 
 	}
 }
 
+static const char *at_of(const json_t *told)
+{
+	const char *text = json_string_value(json_object_get(told, "at"));
+	return text ? text : "";
+}
+
+/* Notices lie under their ids, which are derived; a reader wants them as they happened. The times are all of one shape, so their text sorts. */
+static json_t *by_time(json_t *list)
+{
+	for (size_t i = 1; i < json_array_size(list); i++)
+		for (size_t k = i; k > 0; k--) {
+			json_t *a = json_array_get(list, k - 1), *b = json_array_get(list, k);
+			if (strcmp(at_of(a), at_of(b)) <= 0)
+				break;
+			json_incref(a);
+			json_array_set(list, k - 1, b);
+			json_array_set_new(list, k, a);
+		}
+	return list;
+}
+
 json_t *view_json(struct hy_txn *t, struct hy_arena *a, struct hy_id feedback, uint32_t project)
 {
 	Huiyin__Collector__View *v;
@@ -267,6 +288,6 @@ json_t *view_json(struct hy_txn *t, struct hy_arena *a, struct hy_id feedback, u
 	}
 	if (person.size)
 		add_told(t, a, told, feedback, person);
-	json_object_set_new(j, "told", told);
+	json_object_set_new(j, "told", by_time(told));
 	return j;
 }

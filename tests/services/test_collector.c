@@ -110,22 +110,27 @@ static void event(struct world *w, struct hy_id *ticket, Huiyin__TicketEventKind
 	assert_int_equal(fx_feed(w->fx, "ticket", &e), HY_OK);
 }
 
-static void told(struct world *w, struct hy_id *ticket)
+static void told_at(struct world *w, struct hy_id *ticket, struct hy_id notice, Huiyin__NoticeKind kind, int64_t at_ms)
 {
 	Huiyin__Envelope e = HUIYIN__ENVELOPE__INIT;
 	Huiyin__Delivery d = HUIYIN__DELIVERY__INIT;
-	e.id = e.key = HY_ID_TO_PB(w->notice);
+	e.id = e.key = HY_ID_TO_PB(notice);
 	e.project = 1;
-	d.notice = HY_ID_TO_PB(w->notice);
-	d.kind = HUIYIN__NOTICE_KIND__NOTICE_RESOLVED;
+	d.notice = HY_ID_TO_PB(notice);
+	d.kind = kind;
 	d.outcome = HUIYIN__OUTCOME__TOLD;
 	d.ticket = HY_ID_TO_PB(*ticket);
 	d.person = (ProtobufCBinaryData){ HY_PERSON_SIZE, w->person };
 	d.channel = "file";
 	d.round = 1;
-	d.at_ms = FX_NOW + 30;
+	d.at_ms = at_ms;
 	e.delivery = &d;
 	assert_int_equal(fx_feed(w->fx, "delivery", &e), HY_OK);
+}
+
+static void told(struct world *w, struct hy_id *ticket)
+{
+	told_at(w, ticket, w->notice, HUIYIN__NOTICE_KIND__NOTICE_RESOLVED, FX_NOW + 30);
 }
 
 static json_t *look(struct world *w, uint32_t project)
@@ -163,6 +168,24 @@ static void the_whole_way_is_shown_with_its_times(void **state)
 	assert_string_equal(word(json_object_get(ticket, "note"), "zh"), "好了");
 	assert_string_equal(word(notice, "kind"), "resolved");
 	assert_string_equal(word(notice, "channel"), "file");
+	json_decref(j);
+}
+
+static void notices_are_shown_in_the_order_in_which_they_went(void **state)
+{
+	struct world *w = *state;
+	struct hy_id first = { 0 }, last = { 0 };
+	memset(&first, 0xee, sizeof(first)); /* the row of the first notice lies behind the last one's */
+	memset(&last, 0x11, sizeof(last));
+	heard(w);
+	routed(w, HUIYIN__DECISION__DECISION_TICKET);
+	event(w, &w->ticket, HUIYIN__TICKET_EVENT_KIND__OPENED, HUIYIN__TICKET_STATE__NEW, NULL);
+	told_at(w, &w->ticket, first, HUIYIN__NOTICE_KIND__NOTICE_RECEIPT, FX_NOW + 10);
+	told_at(w, &w->ticket, last, HUIYIN__NOTICE_KIND__NOTICE_RESOLVED, FX_NOW + 20);
+	json_t *j = look(w, 1), *list = json_object_get(j, "told");
+	assert_int_equal(json_array_size(list), 2);
+	assert_string_equal(word(json_array_get(list, 0), "kind"), "receipt");
+	assert_string_equal(word(json_array_get(list, 1), "kind"), "resolved");
 	json_decref(j);
 }
 
@@ -238,6 +261,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_whole_way_is_shown_with_its_times, setup, teardown),
+		cmocka_unit_test_setup_teardown(notices_are_shown_in_the_order_in_which_they_went, setup, teardown),
 		cmocka_unit_test_setup_teardown(another_projects_feedback_is_not_there, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			a_merged_ticket_shows_the_one_it_became_and_what_was_told_there, setup, teardown),
