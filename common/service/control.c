@@ -192,17 +192,7 @@ static int run_standing(struct hy_step *s, struct hy_ask *a, void *self)
 	const char *upto = hy_ask_text(a, "upto");
 	struct hy_id last;
 	bool bounded = hy_id_parse(upto, &last);
-	int64_t dead = 0;
-	struct hy_arena *arena = hy_arena_new(0);
-	struct hy_cursor c = hy_cursor_open(s->txn, "dead", hy_bytes(NULL, 0));
-	for (; hy_cursor_on(&c); hy_cursor_next(&c)) {
-		Huiyin__Envelope *e;
-		struct hy_bytes record = hy_wire_field(c.value, 4);
-		hy_arena_reset(arena);
-		bool feedback = hy_wire_open(arena, record, &e, NULL) == HY_OK && hy_is_feedback(e);
-		dead += feedback && (!bounded || hy_id_cmp(HY_ID_FROM_PB(e->id), last) <= 0);
-	}
-	hy_arena_free(&arena);
+	int64_t dead = dead_feedback(d, s->txn, bounded ? &last : NULL);
 	struct hy_stream_state st = hy_stream_state(d->out);
 	hy_ask_answer(a, json_pack("{s:s, s:I, s:I, s:I, s:I, s:o}", "daemon", d->service->name, "seen", (json_int_t)d->settled.seen, "emitted",
 				 (json_int_t)d->settled.emitted, "dead", (json_int_t)dead, "head", (json_int_t)st.head, "marks", marks));

@@ -170,30 +170,7 @@ int daemon_configure(struct hy_daemon *d, const char *conf_path, struct hy_buffe
 	return verdict ? verdict : err;
 }
 
-/* ---- what crashes leave behind ---- */
-
-/* Where the inputs stand: if this is the same as when the last life began, that life got nothing done. */
-static uint64_t mark_sum(struct hy_daemon *d, struct hy_txn *t)
-{
-	uint64_t sum = 0;
-	for (size_t i = 0; i < d->input_count; i++) {
-		struct hy_mark m;
-		if (hy_follow_kept(t, d->inputs[i].def->stream, &m) == HY_OK)
-			sum += m.seq;
-	}
-	return sum;
-}
-
-static int note_run(struct hy_daemon *d, bool running)
-{
-	uint8_t row[17];
-	struct hy_txn *t = hy_txn_begin(d->db, HY_WRITE);
-	row[0] = running;
-	hy_be_put64(row + 1, d->step_max);
-	hy_be_put64(row + 9, mark_sum(d, t));
-	hy_txn_put(t, "daemon", HY_LIT("run"), hy_bytes(row, sizeof(row)));
-	return hy_txn_commit(&t);
-}
+/* ---- open and close ---- */
 
 /* Epoch, counters and the size of the first step, read and written before anybody is spoken to. */
 static int begin_life(struct hy_daemon *d)
@@ -209,20 +186,10 @@ static int begin_life(struct hy_daemon *d)
 	}
 	d->settled = d->tally;
 	d->ids.last_ms = d->tally.last_ms;
-	d->step_max = HY_STEP_RECORDS;
-	if (hy_txn_get(t, "daemon", HY_LIT("run"), &row) == HY_OK && row.size == 17 && row.data[0]) {
-		uint64_t before = hy_be_get64(row.data + 1);
-		if (hy_be_get64(row.data + 9) == mark_sum(d, t)) {
-			d->step_max = before / 4 > 1 ? before / 4 : 1;
-			d->try_first = d->step_max == 1;
-			hy_warn("daemon.recover", "daemon=%s the last life ended in the middle of a step and got nothing done; steps of %zu now", d->service->name, d->step_max);
-		}
-	}
-	int err = hy_txn_commit(&t);
-	return err ? err : note_run(d, true);
+	crash_begin(d, t);
+	timers_load(d, t);
+	return hy_txn_commit(&t);
 }
-
-/* ---- open and close ---- */
 
 static int open_store(struct hy_daemon *d, struct hy_fault *f)
 {
@@ -297,12 +264,6 @@ static size_t worker_count(struct hy_daemon *d)
 	return cores < 2 ? 0 : cores > 4 ? 3 : (size_t)cores - 1;
 }
 
-static void queue_init(struct job_queue *q)
-{
-	pthread_mutex_init(&q->lock, NULL);
-	q->last = &q->first;
-}
-
 int hy_daemon_open(struct hy_daemon **out, const struct hy_service *service, void *self, const struct hy_daemon_options *o, struct hy_fault *f)
 {
 	struct hy_daemon *d = calloc(1, sizeof(*d));
@@ -322,9 +283,9 @@ int hy_daemon_open(struct hy_daemon **out, const struct hy_service *service, voi
 	pthread_mutex_init(&d->counter_lock, NULL);
 	pthread_mutex_init(&d->server_lock, NULL);
 	pthread_cond_init(&d->server_ready, NULL);
-	queue_init(&d->jobs);
-	queue_init(&d->done);
-	queue_init(&d->posts);
+	jobs_open(&d->jobs);
+	jobs_open(&d->done);
+	jobs_open(&d->posts);
 	add_inputs(d);
 
 	struct hy_buffer report = { 0 };
@@ -343,9 +304,6 @@ int hy_daemon_open(struct hy_daemon **out, const struct hy_service *service, voi
 	if (!d->works)
 		return hy_fail(f, HY_NO_MEMORY, "no memory for a step");
 	d->pool = pool_open(d, d->offline ? 0 : worker_count(d));
-	struct hy_txn *t = hy_txn_begin(d->db, HY_READ);
-	step_load_due(d, t);
-	hy_txn_abort(&t);
 	if (service->open) {
 		err = service->open(d, self, f);
 		if (err)
@@ -389,7 +347,7 @@ void hy_daemon_close(struct hy_daemon **daemon)
 	if (d->service->close)
 		d->service->close(d, d->self);
 	if (d->db && d->epoch)
-		note_run(d, false);
+		crash_end(d);
 	hy_stream_close(&d->out);
 	hy_store_close(&d->db);
 	hy_keys_free(&d->keys);
@@ -400,22 +358,18 @@ void hy_daemon_close(struct hy_daemon **daemon)
 	hy_buffer_free(&d->pack);
 	hy_buffer_free(&d->answer);
 	free(d->works);
+	free(d->due);
+	jobs_close(&d->jobs);
+	jobs_close(&d->done);
+	jobs_close(&d->posts);
+	pthread_mutex_destroy(&d->counter_lock);
+	pthread_mutex_destroy(&d->server_lock);
+	pthread_cond_destroy(&d->server_ready);
 	free(d);
 	*daemon = NULL;
 }
 
 /* ---- running ---- */
-
-/* What the writer has finished goes back to whoever asked, on their own thread. */
-static int64_t deliver_done(void *arg)
-{
-	struct hy_daemon *d = arg;
-	for (struct hy_job *j = jobs_take(&d->done), *next; j; j = next) {
-		next = j->next;
-		j->done(j, j->err, d->self);
-	}
-	return -1;
-}
 
 /* Jobs of one turn reach the writer together: woken by the first, it would commit that one alone while the others wait for a commit more. */
 static int64_t hand_over(void *arg)
@@ -430,7 +384,7 @@ static int64_t hand_over(void *arg)
 static void *server_main(void *arg)
 {
 	struct hy_daemon *d = arg;
-	int err = hy_loop_watch_time(d->server_loop, deliver_done, d);
+	int err = hy_loop_watch_time(d->server_loop, jobs_deliver, d);
 	if (err == HY_OK && d->service->serve)
 		err = d->service->serve(d, d->server_loop, d->self, &d->server_fault);
 	if (err == HY_OK) /* after those of the service: what they submit goes in the same turn */
@@ -440,9 +394,15 @@ static void *server_main(void *arg)
 	d->server_is_ready = true;
 	pthread_cond_signal(&d->server_ready);
 	pthread_mutex_unlock(&d->server_lock);
-	while (err == HY_OK && !atomic_load(&d->stop))
+	while (err == HY_OK && !atomic_load(&d->server_stop))
 		err = hy_loop_turn(d->server_loop, -1);
-	deliver_done(d);
+	if (err) {
+		pthread_mutex_lock(&d->server_lock);
+		d->server_err = err;
+		pthread_mutex_unlock(&d->server_lock);
+		hy_daemon_stop(d);
+	}
+	jobs_deliver(d);
 	if (d->service->serve_stop)
 		d->service->serve_stop(d, d->self);
 	return NULL;
@@ -489,7 +449,9 @@ static int64_t until_wanted(struct hy_daemon *d, enum step_result last, int64_t 
 	int64_t mono = hy_mono_ms(), wait = upkeep_ms;
 	if (d->retry_at > mono)
 		return soonest(wait, d->retry_at - mono);
-	int64_t due = step_next_due(d);
+	if (jobs_wait(&d->posts))
+		return 0;
+	int64_t due = timers_next(d);
 	if (due != NEVER)
 		wait = soonest(wait, due - hy_now_ms());
 	if (d->work_at != NEVER)
@@ -510,34 +472,51 @@ static bool behind(const struct hy_daemon *d)
 
 static void do_work(struct hy_daemon *d)
 {
-	if (!d->service->work) {
-		d->work_at = NEVER;
+	int64_t now = hy_mono_ms(), flood = behind(d) ? d->worked_at + WORK_PAUSE_MS : 0;
+	d->work_at = !d->service->work ? NEVER : flood > d->work_pause ? flood : d->work_pause;
+	if (now < d->work_at)
 		return;
-	}
-	int64_t now = hy_mono_ms();
-	if (now < d->worked_at + WORK_PAUSE_MS && behind(d)) {
-		d->work_at = d->worked_at + WORK_PAUSE_MS;
-		return;
-	}
 	d->worked_at = now;
 	int64_t ms = d->service->work(d, d->self);
 	d->work_at = ms < 0 ? NEVER : hy_mono_ms() + ms;
 }
 
-int hy_daemon_run(struct hy_daemon *d)
+static int start_server(struct hy_daemon *d)
 {
-	catch_signals(d);
 	if (pthread_create(&d->server, NULL, server_main, d) != 0)
 		return HY_NO_MEMORY;
+	d->server_runs = true;
 	pthread_mutex_lock(&d->server_lock);
 	while (!d->server_is_ready)
 		pthread_cond_wait(&d->server_ready, &d->server_lock);
 	int err = d->server_err;
 	pthread_mutex_unlock(&d->server_lock);
-	if (err) {
+	if (err)
 		hy_error("daemon.start", "daemon=%s error=%s %s", d->service->name, hy_err_name(err), d->server_fault.text);
-		atomic_store(&d->stop, true);
-	} else {
+	return err;
+}
+
+/* Nothing new is taken on. What has been handed over is kept and answered first; then the server thread ends, and with it whoever came too late. */
+static void stop_server(struct hy_daemon *d)
+{
+	atomic_store(&d->stop, true);
+	while (jobs_wait(&d->jobs) && step_run(d) == STEP_DONE)
+		;
+	jobs_finish(d, jobs_take(&d->jobs), HY_BUSY, true);
+	atomic_store(&d->server_stop, true);
+	hy_loop_wake(d->server_loop);
+	if (d->server_runs)
+		pthread_join(d->server, NULL);
+	jobs_finish(d, jobs_take(&d->jobs), HY_BUSY, true);
+	jobs_deliver(d);
+	jobs_finish(d, jobs_take(&d->posts), HY_BUSY, false);
+}
+
+int hy_daemon_run(struct hy_daemon *d)
+{
+	catch_signals(d);
+	int err = start_server(d);
+	if (err == HY_OK) {
 		hy_info("daemon.ready", "daemon=%s version=%s epoch=%" PRIu64 " head=%" PRIu64, d->service->name, HY_VERSION, d->epoch, hy_stream_state(d->out).head);
 		tell_manager("READY=1");
 	}
@@ -548,18 +527,10 @@ int hy_daemon_run(struct hy_daemon *d)
 			do_work(d);
 		err = hy_loop_turn(d->loop, until_wanted(d, result, upkeep_ms));
 	}
-	atomic_store(&d->stop, true);
 	tell_manager("STOPPING=1");
-	/* Whoever still waits for an answer gets it: one more step for what has been handed over. */
-	while (err == HY_OK && d->jobs.first && step_run(d) == STEP_DONE)
-		;
-	jobs_finish(d, jobs_take(&d->jobs), HY_BUSY, true);
-	hy_loop_wake(d->server_loop);
-	pthread_join(d->server, NULL);
-	deliver_done(d);
-	jobs_finish(d, jobs_take(&d->posts), HY_BUSY, false);
+	stop_server(d);
 	hy_info("daemon.stopped", "daemon=%s", d->service->name);
-	return err;
+	return err ? err : d->server_err;
 }
 
 /* ---- offline ---- */
@@ -573,28 +544,13 @@ int hy_daemon_feed(struct hy_daemon *d, const char *stream, struct hy_bytes reco
 	if (!in)
 		hy_panic("%s does not read %s", d->service->name, stream);
 	struct work w = { .input = in, .record = { .seq = ++in->fed, .bytes = record } };
-	pool_prepare(d->pool, &w, 1);
-	struct hy_step s = { .daemon = d, .now_ms = hy_now_ms(), .arena = d->arena };
-	s.txn = hy_txn_begin(d->db, HY_WRITE);
-	int err = step_handle(d, &s, &w);
-	if (err == HY_OK)
-		return step_settle(d, &s.txn);
-	hy_txn_abort(&s.txn);
-	hy_stream_settled(d->out, false);
-	d->tally = d->settled;
-	if (hy_err_fate(err) != HY_RETRY) {
-		s.txn = hy_txn_begin(d->db, HY_WRITE);
-		dead_put(s.txn, stream, w.record.seq, record, err, w.reason[0] ? w.reason : hy_err_text(err), s.now_ms);
-		int buried = step_settle(d, &s.txn);
-		return buried ? buried : err;
-	}
-	return err;
+	return step_feed(d, &w);
 }
 
 int hy_daemon_tick(struct hy_daemon *d)
 {
 	struct hy_txn *t = hy_txn_begin(d->db, HY_READ);
-	step_load_due(d, t);
+	timers_load(d, t);
 	hy_txn_abort(&t);
 	do {
 		enum step_result result;
@@ -603,27 +559,16 @@ int hy_daemon_tick(struct hy_daemon *d)
 		if (result == STEP_LATER)
 			return HY_BUSY;
 		do_work(d);
-	} while (d->jobs.first || d->posts.first);
+	} while (jobs_wait(&d->jobs) || jobs_wait(&d->posts));
 	return HY_OK;
 }
 
 int hy_daemon_ask(struct hy_daemon *d, const char *verb, const char *const *name_value_pairs, const char **json)
 {
-	static struct hy_ids ids;
-	struct hy_id id = hy_id_new(&ids, hy_now_ms());
-	Huiyin__Argument arguments[32], *list[32];
-	Huiyin__Ask ask = HUIYIN__ASK__INIT;
-	ask.id = HY_ID_TO_PB(id);
-	ask.verb = (char *)(uintptr_t)verb;
-	ask.arguments = list;
-	for (const char *const *p = name_value_pairs; p && p[0]; p += 2) {
-		Huiyin__Argument *a = &arguments[ask.n_arguments];
-		huiyin__argument__init(a);
-		a->name = (char *)(uintptr_t)p[0];
-		a->value = (char *)(uintptr_t)p[1];
-		list[ask.n_arguments++] = a;
-		HY_ASSERT(ask.n_arguments < 32);
-	}
+	struct ask_words words;
+	Huiyin__Ask ask;
+	struct hy_id id = hy_step_id(&(struct hy_step){ .daemon = d, .now_ms = hy_now_ms() });
+	ask_fill(&ask, &words, &id, verb, name_value_pairs);
 	struct hy_fault f = { 0 };
 	int err = control_run(d, &ask, &d->answer, &f);
 	if (err) {

@@ -6,6 +6,8 @@
 
 enum { DEAD_ERR = 1, DEAD_REASON = 2, DEAD_AT = 3, DEAD_RECORD = 4 };
 
+#define ENVELOPE_ID 1 /* as in envelope.proto */
+
 struct dead {
 	int err;
 	int64_t at_ms;
@@ -58,6 +60,33 @@ int64_t dead_count(struct hy_txn *t)
 	return (int64_t)hy_store_rows(t, "dead");
 }
 
+static const struct input *input_named(const struct hy_daemon *d, const char *stream)
+{
+	for (size_t i = 0; i < d->input_count; i++)
+		if (strcmp(d->inputs[i].def->stream, stream) == 0)
+			return &d->inputs[i];
+	return NULL;
+}
+
+/* Feedbacks that end here: a letter of a return input has been counted on its way out. */
+static bool ends_a_feedback(const struct hy_daemon *d, struct hy_bytes key, struct hy_bytes record)
+{
+	const struct input *input = input_named(d, (const char *)key.data);
+	return input && !input->def->returns && record_is_feedback(record);
+}
+
+int64_t dead_feedback(struct hy_daemon *d, struct hy_txn *t, const struct hy_id *upto)
+{
+	int64_t n = hy_txn_number(t, "daemon", HY_LIT("dropped"));
+	for (struct hy_cursor c = hy_cursor_open(t, "dead", hy_bytes(NULL, 0)); hy_cursor_on(&c); hy_cursor_next(&c)) {
+		struct dead dead = dead_read(c.value);
+		struct hy_bytes id = hy_wire_field(dead.record, ENVELOPE_ID);
+		if (ends_a_feedback(d, c.key, dead.record) && !(upto && id.size == 16 && hy_id_cmp(hy_id_from(id), *upto) > 0))
+			n++;
+	}
+	return n;
+}
+
 /* ---- commands: a dead letter's name is STREAM/SEQ ---- */
 
 static json_t *dead_json(struct hy_bytes key, struct hy_bytes row, bool whole)
@@ -108,10 +137,7 @@ static int find(struct hy_step *s, struct hy_ask *a, struct hy_key *key, struct 
 	*key = dead_key(stream, seq);
 	if (hy_txn_get(s->txn, "dead", hy_key_view(key), row) != HY_OK)
 		return hy_ask_fault(a, HY_NOT_FOUND, "no dead letter %s here", name);
-	*input = NULL;
-	for (size_t i = 0; i < s->daemon->input_count; i++)
-		if (strcmp(s->daemon->inputs[i].def->stream, stream) == 0)
-			*input = &s->daemon->inputs[i];
+	*input = input_named(s->daemon, stream);
 	return HY_OK;
 }
 
@@ -132,6 +158,7 @@ static int run_retry(struct hy_step *s, struct hy_ask *a, void *self)
 	hy_txn_del(s->txn, "dead", hy_key_view(&key));
 	struct work w = { .input = (struct input *)(uintptr_t)input, .record = { .bytes = hy_buffer_view(&copy) } };
 	struct tally before = s->daemon->tally;
+	pool_prepare(s->daemon->pool, &w, 1);
 	err = step_handle(s->daemon, s, &w);
 	s->daemon->tally.seen = before.seen; /* it was counted when it came */
 	hy_buffer_free(&copy);
@@ -151,6 +178,8 @@ static int run_drop(struct hy_step *s, struct hy_ask *a, void *self)
 	if (err)
 		return err;
 	json_t *gone = dead_json(hy_key_view(&key), row, false);
+	if (ends_a_feedback(s->daemon, hy_key_view(&key), dead_read(row).record))
+		hy_txn_count(s->txn, "daemon", HY_LIT("dropped"), 1, NULL); /* it stays in the account */
 	hy_txn_del(s->txn, "dead", hy_key_view(&key));
 	hy_ask_answer(a, gone);
 	return HY_OK;

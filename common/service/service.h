@@ -76,8 +76,8 @@ struct hy_input {
 };
 
 /* Waiting is a row with a due time: the first 8 bytes of the table's key are the due time in ms, big-endian. When it has come the row is removed and
- * `fire` called with it, in a step. A fan-out is a row that walks HY_FANOUT_CHUNK links and puts itself back with its cursor, due
- * after now_ms: a row due by then would be fired again in the same transaction. */
+ * `fire` called with it, in a step. A fan-out is a row that walks HY_FANOUT_CHUNK links and puts itself back with its cursor: what is put back
+ * fires in a later step, however soon it is due. */
 struct hy_timer {
 	const char *table;
 	int (*fire)(struct hy_step *s, struct hy_bytes key, struct hy_bytes row, void *self);
@@ -150,15 +150,17 @@ json_t *hy_daemon_health(struct hy_daemon *d);
 
 /* A job of the server thread for the writer: `run` within the next step's transaction, `done` back on the server thread after the
  * commit (err HY_OK), or when it was refused (HY_FULL, HY_BUSY, HY_IO...): then nothing was kept. Many jobs share one commit. The memory is the caller's and
- * must live until `done`. run() may be called again after an aborted step; it must fail only where the whole step cannot be kept. */
+ * must live until `done`. run() may be called again after an aborted step. When it fails for good its own `done` is told, and the step goes on without it. */
 struct hy_job {
 	int (*run)(struct hy_step *s, struct hy_job *job, void *self);
 	void (*done)(struct hy_job *job, int err, void *self);
-	size_t records;               /* how many records it will append: bounds a step */
+	size_t records;               /* how many records it will append: bounds a step. 0 = a question: it changes nothing, and is answered even when
+	                               * nothing can be kept; the transaction is then a reader's */
+	size_t bytes;                 /* about how many bytes it will append: bounds a step and what is in flight; 0 = few */
 	struct hy_job *next;          /* the skeleton's */
 	int err;                      /* the skeleton's */
 };
-/* Server thread. HY_BUSY when too many records are in flight already. */
+/* Server thread. HY_BUSY when too many records are in flight already, and once the daemon stops. */
 int hy_daemon_submit(struct hy_daemon *d, struct hy_job *job);
 /* The same from the writer thread, for what work() found out: `done` comes back on the writer thread. */
 void hy_daemon_post(struct hy_daemon *d, struct hy_job *job);

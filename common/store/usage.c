@@ -36,8 +36,9 @@ static int oldest_line(const char *line, void *arg)
 	return 0;
 }
 
-/* Adds up the pages that may be used again: those freed by transactions that no reader can see any more. A row of the free
- * list is keyed by the transaction and begins with how many pages follow. */
+/* Adds up the pages that may be used again: those freed by transactions that every reader has seen, the newest one too, or a store that
+ * rests after it was emptied would stay full. A row of the free list is keyed by the transaction and begins with how many
+ * pages follow. */
 static int free_pages(MDB_txn *txn, size_t oldest, uint64_t *pages)
 {
 	MDB_cursor *c;
@@ -54,7 +55,7 @@ static int free_pages(MDB_txn *txn, size_t oldest, uint64_t *pages)
 		}
 		memcpy(&freed_by, k.mv_data, sizeof(freed_by));
 		memcpy(&count, v.mv_data, sizeof(count));
-		if (freed_by < oldest)
+		if (freed_by <= oldest)
 			*pages += count;
 	}
 	mdb_cursor_close(c);
