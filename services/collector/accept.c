@@ -132,6 +132,9 @@ int accept_submit(struct submission *s)
 	s->job.run = run;
 	s->job.done = done;
 	s->job.records = s->count;
+	s->job.bytes = 0;
+	for (size_t i = 0; i < s->count; i++)
+		s->job.bytes += s->items[i].feedback.size;
 	if (hy_daemon_full(s->collector->daemon))
 		return HY_FULL;
 	return hy_daemon_submit(s->collector->daemon, &s->job);

@@ -11,10 +11,20 @@ struct slot {
 /* A row: hash 16, body 8, id 16, at 8. */
 enum { ROW = 48 };
 
+#define NOTED 16384 /* more than one step notes */
+
+/* What was put into the table, or taken out of it. */
+struct noted {
+	struct slot slot;
+	bool gone;
+};
+
 struct dedupe {
 	struct slot *slots;
 	size_t mask, bytes, count, ids;
 	int64_t window_ms, overflowed;
+	struct noted noted[NOTED]; /* the last changes, as a ring: an aborted step's are undone */
+	uint64_t noted_count;
 };
 
 struct dedupe_key dedupe_key(uint64_t scope, struct hy_bytes client_id, struct hy_bytes body)
@@ -88,8 +98,11 @@ int dedupe_open(struct dedupe **out, struct hy_store *db, size_t ids, int64_t wi
 		return HY_NO_MEMORY;
 	}
 	struct hy_txn *t = hy_txn_begin(db, HY_READ);
+	uint64_t rows = hy_store_rows(t, "dedupe"), skip = rows > ids ? rows - ids : 0; /* the setting was lowered: the newest stay */
 	for (struct hy_cursor c = hy_cursor_open(t, "dedupe", hy_bytes(NULL, 0)); hy_cursor_on(&c); hy_cursor_next(&c))
-		if (c.value.size == ROW && d->count < ids)
+		if (skip > 0)
+			skip--;
+		else if (c.value.size == ROW)
 			insert(d, fingerprint(c.value.data), hy_be_get64(c.key.data));
 	return hy_txn_commit(&t);
 }
@@ -100,6 +113,11 @@ void dedupe_close(struct dedupe **d)
 		munmap((*d)->slots, (*d)->bytes);
 	free(*d);
 	*d = NULL;
+}
+
+static void remember(struct dedupe *d, uint64_t f, uint64_t arrival, bool gone)
+{
+	d->noted[d->noted_count++ % NOTED] = (struct noted){ { f, arrival }, gone };
 }
 
 /* At most two go for each that comes, so that no step pays for a whole window at once. */
@@ -115,6 +133,7 @@ static void forget(struct dedupe *d, struct hy_txn *t, int64_t now_ms)
 			if (gone) {
 				d->overflowed += many && !old;
 				take_out(d, fingerprint(c.value.data), hy_be_get64(c.key.data));
+				remember(d, fingerprint(c.value.data), hy_be_get64(c.key.data), true);
 				hy_cursor_del(&c);
 			}
 		}
@@ -124,23 +143,38 @@ static void forget(struct dedupe *d, struct hy_txn *t, int64_t now_ms)
 	}
 }
 
+/* Arrivals from `arrival` on are about to be given anew: who had them before was in a step that was aborted, and so were those it
+ * forgot. Left so, a disk that stays full for an hour would fill the table with ids that never came, and empty it of those that did. */
+static void undo_aborted(struct dedupe *d, uint64_t arrival)
+{
+	for (int i = 0; i < NOTED && d->noted_count > 0; i++, d->noted_count--) {
+		struct noted *last = &d->noted[(d->noted_count - 1) % NOTED];
+		if (!last->gone && last->slot.arrival < arrival)
+			return;
+		if (!last->gone)
+			take_out(d, last->slot.fingerprint, last->slot.arrival);
+		else if (last->slot.fingerprint)
+			insert(d, last->slot.fingerprint, last->slot.arrival);
+		*last = (struct noted){ .gone = true };
+	}
+}
+
 int dedupe_note(struct dedupe *d, struct hy_txn *t, const struct dedupe_key *k, struct hy_id id, int64_t now_ms,
 	struct hy_id *first)
 {
 	uint64_t f = fingerprint(k->hash);
 	struct hy_bytes row;
 	uint8_t key[8], fresh[ROW];
-	struct slot *stale = NULL; /* left by a step that was aborted: its row never came to be */
-	/* Written before it is read: a page met reading first is mapped twice, and the second time stops every thread. */
-	*(volatile uint64_t *)&d->slots[home(d, f)].arrival |= 0;
+	struct hy_cursor last = hy_cursor_last(t, "dedupe", hy_bytes(NULL, 0));
+	uint64_t arrival = hy_cursor_on(&last) ? hy_be_get64(last.key.data) + 1 : 1;
+	hy_cursor_close(&last);
+	undo_aborted(d, arrival);
 	for (size_t i = home(d, f); d->slots[i].fingerprint; i = (i + 1) & d->mask) {
 		if (d->slots[i].fingerprint != f)
 			continue;
 		hy_be_put64(key, d->slots[i].arrival);
-		if (hy_txn_get(t, "dedupe", hy_bytes(key, 8), &row) != HY_OK || row.size != ROW) {
-			stale = &d->slots[i];
+		if (hy_txn_get(t, "dedupe", hy_bytes(key, 8), &row) != HY_OK || row.size != ROW)
 			continue;
-		}
 		if (memcmp(row.data, k->hash, 16) != 0)
 			continue;
 		if ((int64_t)hy_be_get64(row.data + 40) < now_ms - d->window_ms)
@@ -148,9 +182,6 @@ int dedupe_note(struct dedupe *d, struct hy_txn *t, const struct dedupe_key *k, 
 		*first = hy_id_from(hy_bytes(row.data + 24, 16));
 		return memcmp(row.data + 16, &k->body, 8) == 0 ? HY_EXISTS : HY_CONFLICT;
 	}
-	struct hy_cursor last = hy_cursor_last(t, "dedupe", hy_bytes(NULL, 0));
-	uint64_t arrival = hy_cursor_on(&last) ? hy_be_get64(last.key.data) + 1 : 1;
-	hy_cursor_close(&last);
 	forget(d, t, now_ms);
 	memcpy(fresh, k->hash, 16);
 	memcpy(fresh + 16, &k->body, 8);
@@ -158,10 +189,10 @@ int dedupe_note(struct dedupe *d, struct hy_txn *t, const struct dedupe_key *k, 
 	hy_be_put64(fresh + 40, (uint64_t)now_ms);
 	hy_be_put64(key, arrival);
 	int err = hy_txn_append(t, "dedupe", hy_bytes(key, 8), hy_bytes(fresh, ROW));
-	if (err == HY_OK && stale)
-		stale->arrival = arrival;
-	else if (err == HY_OK && d->count < d->mask)
+	if (err == HY_OK && d->count < d->mask) {
 		insert(d, f, arrival);
+		remember(d, f, arrival, false);
+	}
 	*first = id;
 	return err ? err : HY_NOT_FOUND;
 }

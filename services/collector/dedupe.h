@@ -1,7 +1,7 @@
 /* Which client ids came within the window, so that what is sent again is entered once.
  * Rows stand in arrival order in the table "dedupe" (arrival number -> row), written with the record they belong to; the look-up is a hash
- * table in memory from fingerprint to arrival number, rebuilt from the rows at start. A hit counts only when its row says the same, so an entry
- * left by an aborted step is harmless. The oldest rows go first: those outside `dedupe.window`, then those beyond `dedupe.ids`. Writer thread. */
+ * table in memory from fingerprint to arrival number, rebuilt from the rows at start. A hit counts only when its row says the same; what an
+ * aborted step left is taken out when the next one comes. The oldest rows go first: those outside `dedupe.window`, then those beyond `dedupe.ids`. Writer thread. */
 #ifndef COLLECTOR_DEDUPE_H
 #define COLLECTOR_DEDUPE_H
 

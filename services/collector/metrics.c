@@ -22,7 +22,7 @@ void metrics_text(const json_t *h, struct hy_buffer *out)
 	const json_t *stream = json_object_get(h, "stream"), *store = json_object_get(h, "store"),
 		     *feedback = json_object_get(h, "feedback");
 	const json_t *inputs = json_object_get(h, "inputs"), *readers = json_object_get(stream, "readers"),
-		     *counters = json_object_get(h, "counters"), *each;
+		     *counters = json_object_get(h, "counters"), *dedupe = json_object_get(h, "dedupe"), *each;
 	const char *daemon = word(h, "daemon"), *name;
 	size_t i;
 	family(out, "up_seconds", "gauge", "Seconds since the daemon started");
@@ -50,6 +50,10 @@ void metrics_text(const json_t *h, struct hy_buffer *out)
 	family(out, "feedback_total", "counter", "Feedback put on the stream");
 	hy_buffer_printf(out, "huiyin_feedback_total{daemon=\"%s\"} %" JSON_INTEGER_FORMAT "\n", daemon,
 		number(feedback, "emitted"));
+	family(out, "dedupe_ids", "gauge", "Clients' own ids that are remembered");
+	hy_buffer_printf(out, "huiyin_dedupe_ids %" JSON_INTEGER_FORMAT "\n", number(dedupe, "ids"));
+	family(out, "dedupe_overflowed_total", "counter", "Ids forgotten inside dedupe.window because there were more than dedupe.ids");
+	hy_buffer_printf(out, "huiyin_dedupe_overflowed_total %" JSON_INTEGER_FORMAT "\n", number(dedupe, "overflowed"));
 	json_object_foreach((json_t *)(uintptr_t)counters, name, each)
 	{
 		family(out, name, "counter", "Counted since the daemon started");

@@ -186,9 +186,13 @@ void page_post(struct hy_request *q, void *arg)
 		show(c, q, 503, "busy", NULL, NULL);
 		goto out;
 	}
-	/* A form sent twice (a reload, a nervous thumb) carries the same nonce and is entered once. */
-	char whole[HY_TOKEN_TEXT + 80];
-	snprintf(whole, sizeof(whole), "%s/%s", hy_http_param(q, "token"), nonce);
+	/* A form sent twice (a reload, a nervous thumb) carries the same nonce and is entered once; gone back to and answered otherwise it is a
+	 * new answer, and the last one counts. */
+	char whole[HY_TOKEN_TEXT + 128], words[33];
+	uint8_t hash[16];
+	crypto_generichash(hash, sizeof(hash), (const uint8_t *)comment, strlen(comment), NULL, 0);
+	hy_hex(hash, sizeof(hash), words);
+	snprintf(whole, sizeof(whole), "%s/%s/%d/%s", hy_http_param(q, "token"), nonce, answer, words);
 	struct intake in = { &c->contact_key, &c->follow_up_key, project, 0, hy_now_ms(), s->arena, NULL, NULL };
 	intake_answer(&in, &token, answer, comment, whole, &s->items[0]);
 	s->project = project;

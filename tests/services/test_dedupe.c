@@ -129,6 +129,43 @@ static void an_aborted_step_leaves_nothing_behind(void **state)
 	assert_int_equal(note(fx, 1, "a", "hello", NOW, NULL), HY_EXISTS);
 }
 
+static void a_disk_that_stays_full_does_not_fill_the_memory(void **state)
+{
+	struct fx *fx = *state;
+	char client[16];
+	assert_int_equal(note(fx, 1, "kept", "hello", NOW, NULL), HY_NOT_FOUND);
+	for (int step = 0; step < 20; step++) {
+		struct hy_txn *t = hy_txn_begin(fx->db, HY_WRITE);
+		for (int i = 0; i < 500; i++) {
+			struct hy_id first;
+			snprintf(client, sizeof(client), "%d", step * 1000 + i);
+			struct dedupe_key k = dedupe_key(1, hy_bytes_text(client), HY_LIT("x"));
+			assert_int_equal(dedupe_note(fx->dedupe, t, &k, hy_id_new(&fx->ids, NOW), NOW, &first), HY_NOT_FOUND);
+		}
+		hy_txn_abort(&t);
+	}
+	assert_true(dedupe_count(fx->dedupe) <= 501);
+	assert_int_equal(note(fx, 1, "kept", "hello", NOW, NULL), HY_EXISTS);
+	assert_int_equal(note(fx, 1, "0", "x", NOW, NULL), HY_NOT_FOUND);
+	assert_int_equal(dedupe_count(fx->dedupe), 2);
+}
+
+static void with_a_smaller_room_after_a_restart_the_newest_are_still_known(void **state)
+{
+	struct fx *fx = *state;
+	char client[16];
+	for (int i = 0; i < 50; i++) {
+		snprintf(client, sizeof(client), "%d", i);
+		assert_int_equal(note(fx, 1, client, "x", NOW + i, NULL), HY_NOT_FOUND);
+	}
+	stop(fx);
+	start(fx, 10, 1000000);
+	assert_int_equal(dedupe_count(fx->dedupe), 10);
+	assert_int_equal(note(fx, 1, "49", "x", NOW + 60, NULL), HY_EXISTS);
+	assert_int_equal(note(fx, 1, "40", "x", NOW + 60, NULL), HY_EXISTS);
+	assert_int_equal(note(fx, 1, "0", "x", NOW + 60, NULL), HY_NOT_FOUND);
+}
+
 static void thousands_come_and_go_and_each_is_found_while_it_should_be(void **state)
 {
 	struct fx *fx = *state;
@@ -162,6 +199,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(outside_its_window_an_id_is_new, setup, teardown),
 		cmocka_unit_test_setup_teardown(more_than_its_room_forgets_the_oldest_and_says_so, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_aborted_step_leaves_nothing_behind, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_disk_that_stays_full_does_not_fill_the_memory, setup, teardown),
+		cmocka_unit_test_setup_teardown(with_a_smaller_room_after_a_restart_the_newest_are_still_known, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			thousands_come_and_go_and_each_is_found_while_it_should_be, setup, teardown),
 	};
