@@ -2,8 +2,10 @@
 #include "support/stations.h"
 
 #include "base/clock.h"
+#include "stream/stream.h"
 
 #include <signal.h>
+#include <sodium.h>
 
 /* The skeleton alone, in processes: two stations over ipc, killed at random; stations that fill up and drain; records that leave when all have passed
  * them. HUIYIN_KILLS (default 100) and HUIYIN_SEED repeat and lengthen the first. */
@@ -110,6 +112,80 @@ static void records_that_all_have_passed_leave_when_retain_is_over(void **state)
 	stations_close(&s);
 }
 
+static const char follow_key[] = "hy_0123456789012345678901234567890123456789012";
+
+static char *yaml_with_key(void)
+{
+	uint8_t hash[32];
+	char hex[65], *yaml = NULL;
+	crypto_generichash(hash, sizeof(hash), (const uint8_t *)follow_key, strlen(follow_key), NULL, 0);
+	hy_hex(hash, sizeof(hash), hex);
+	assert_true(asprintf(&yaml,
+			    "retain: 1s\nreaders: { max_lag: 2s }\nkeys:\n  - { name: department, hash: %s, scopes: [follow] }\n",
+			    hex) > 0);
+	return yaml;
+}
+
+/* A department's program: takes a few records, says so, and is never seen again. */
+static void follow_a_little(struct stations *s)
+{
+	static const char *const tables[] = { "stream", NULL };
+	char dir[4096], endpoint[4096];
+	struct hy_store *db = NULL;
+	struct hy_loop *loop = NULL;
+	struct hy_follow *follow = NULL;
+	struct hy_record r;
+	struct hy_fault f;
+	int taken = 0;
+	snprintf(dir, sizeof(dir), "%s/department", s->dir);
+	snprintf(endpoint, sizeof(endpoint), "ipc://%s/run/s1.sock", s->dir);
+	assert_int_equal(hy_store_open(&db, dir, &(struct hy_store_options){ .tables = tables, .maker = "department", .version = 1 }, &f), HY_OK);
+	assert_int_equal(hy_loop_open(&loop), HY_OK);
+	assert_int_equal(hy_follow_open(&follow,
+				 &(struct hy_follow_options){ .db = db,
+					 .peer = "department",
+					 .stream = "s1",
+					 .endpoint = endpoint,
+					 .epoch = 1,
+					 .loop = loop,
+					 .key = follow_key,
+					 .from = "oldest" },
+				 &f),
+		HY_OK);
+	for (int64_t until = hy_mono_ms() + 60000; taken < 50 && hy_mono_ms() < until;) {
+		hy_loop_turn(loop, 100);
+		while (taken < 50 && hy_follow_take(follow, &r))
+			taken++;
+	}
+	assert_int_equal(taken, 50);
+	struct hy_txn *t = hy_txn_begin(db, HY_WRITE);
+	hy_follow_mark(follow, t);
+	assert_int_equal(hy_txn_commit(&t), HY_OK);
+	hy_follow_done(follow, true);
+	for (int64_t until = hy_mono_ms() + 300; hy_mono_ms() < until;) /* its mark goes out */
+		hy_loop_turn(loop, 50);
+	hy_follow_close(&follow);
+	hy_loop_close(&loop);
+	hy_store_close(&db);
+}
+
+static void an_outside_reader_that_stays_away_longer_than_max_lag_loses_its_place(void **state)
+{
+	struct stations s = { .records = 8000, .last = 2, .size = 1000 };
+	char *yaml = yaml_with_key();
+	(void)state;
+	stations_open(&s, yaml);
+	stations_start(&s, 1);
+	stations_until(stations_number(&s, 1, "count", "made") == s.records);
+	follow_a_little(&s);
+	stations_start(&s, 2);
+	stations_until(stations_number(&s, 2, "count", "next") == s.records);
+	stations_until(stations_logged(&s, 1, "reader.dropped peer=department stream=s1 mark=50 .*why=max_lag"));
+	stations_until(live_bytes(&s, 1) < 2000000);
+	stations_close(&s);
+	free(yaml);
+}
+
 int main(int argc, char **argv)
 {
 	int code;
@@ -119,6 +195,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_hundred_kills_of_either_lose_double_and_reorder_nothing),
 		cmocka_unit_test(four_stations_above_85_percent_drain_once_the_last_is_freed),
 		cmocka_unit_test(records_that_all_have_passed_leave_when_retain_is_over),
+		cmocka_unit_test(an_outside_reader_that_stays_away_longer_than_max_lag_loses_its_place),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
