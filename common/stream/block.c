@@ -1,5 +1,6 @@
 /* Blocks: written once, checked whenever they are looked at. */
 #include <endian.h>
+#define XXH_INLINE_ALL /* each record is hashed twice at every station, and a call into the library takes as long as the hash */
 #include <xxhash.h>
 
 #include "stream/block.h"

@@ -47,7 +47,7 @@ int hy_wire_open_parts(
 	if (raw.size > HY_WIRE_ENVELOPE_MAX)
 		return hy_fail(
 			f, HY_TOO_LARGE, "Envelope: %zu bytes, at most %zu are taken", raw.size, HY_WIRE_ENVELOPE_MAX);
-	Huiyin__Envelope *e;
+	Huiyin__Envelope *e = NULL;
 	struct arena_mark mark = arena_mark(a);
 	int err = unpack(a, &huiyin__envelope__descriptor, raw, skip, &e, f);
 	if (err)

@@ -24,5 +24,5 @@ if(HY_COVERAGE)
   target_link_options(huiyin_flags INTERFACE --coverage)
 endif()
 # assert() is not used: HY_ASSERT stays in every build.
-set(CMAKE_C_FLAGS_RELEASE "-O2 -g")
-set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g")
+set(CMAKE_C_FLAGS_RELEASE "-O3 -g")
+set(CMAKE_CXX_FLAGS_RELEASE "-O3 -g")
