@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-void ask_fill(Huiyin__Ask *ask, struct ask_words *words, const struct hy_id *id, const char *verb, const char *const *name_value_pairs)
+void ask_fill(Huiyin__Ask *ask, struct ask_words *words, const struct hy_id *id, const char *verb,
+	const char *const *name_value_pairs)
 {
 	huiyin__ask__init(ask);
 	ask->id = (ProtobufCBinaryData){ sizeof(id->b), (uint8_t *)(uintptr_t)id->b };
@@ -26,14 +27,16 @@ static int send_ask(struct hy_socket *s, const Huiyin__Ask *ask, int64_t until)
 	struct hy_buffer frame = { 0 };
 	int err = hy_wire_pack(&ask->base, &frame);
 	if (err == HY_OK)
-		while ((err = hy_socket_send(s, hy_bytes(NULL, 0), hy_buffer_view(&frame))) != HY_OK && hy_mono_ms() < until)
+		while ((err = hy_socket_send(s, hy_bytes(NULL, 0), hy_buffer_view(&frame))) != HY_OK &&
+			hy_mono_ms() < until)
 			usleep(2000);
 	hy_buffer_free(&frame);
 	return err;
 }
 
 /* The answer to `id`; what else comes is an answer to somebody who asked on this connection and gave up. */
-static int await_answer(struct hy_socket *s, struct hy_arena *arena, const struct hy_id *id, int64_t until, Huiyin__Answer **answer)
+static int await_answer(
+	struct hy_socket *s, struct hy_arena *arena, const struct hy_id *id, int64_t until, Huiyin__Answer **answer)
 {
 	for (;;) {
 		struct hy_bytes message;
@@ -42,19 +45,22 @@ static int await_answer(struct hy_socket *s, struct hy_arena *arena, const struc
 		if (err)
 			return err;
 		hy_arena_reset(arena);
-		if (hy_wire_unpack(arena, &huiyin__answer__descriptor, message, answer, NULL) == HY_OK && hy_id_equal(HY_ID_FROM_PB((*answer)->id), *id))
+		if (hy_wire_unpack(arena, &huiyin__answer__descriptor, message, answer, NULL) == HY_OK &&
+			hy_id_equal(HY_ID_FROM_PB((*answer)->id), *id))
 			return HY_OK;
 	}
 }
 
-int hy_ask_daemon(const char *dir, const char *daemon, const char *verb, const char *const *name_value_pairs, const struct hy_id *id, int64_t timeout_ms, char **json,
-	struct hy_fault *f)
+int hy_ask_daemon(const char *dir, const char *daemon, const char *verb, const char *const *name_value_pairs,
+	const struct hy_id *id, int64_t timeout_ms, char **json, struct hy_fault *f)
 {
 	char endpoint[1300];
 	snprintf(endpoint, sizeof(endpoint), "ipc://%s/run/%s.ctl.sock", dir, daemon);
 	*json = NULL;
 	if (access(endpoint + 6, F_OK) != 0)
-		return hy_fail(f, HY_UNREACHABLE, "the %s does not run here (%s is missing); start it with `huiyin up %s`", daemon, endpoint + 6, dir);
+		return hy_fail(f, HY_UNREACHABLE,
+			"the %s does not run here (%s is missing); start it with `huiyin up %s`", daemon, endpoint + 6,
+			dir);
 	struct hy_ids ids = { 0 };
 	struct hy_id own = id ? *id : hy_id_new(&ids, hy_now_ms());
 	struct ask_words words;
@@ -72,7 +78,8 @@ int hy_ask_daemon(const char *dir, const char *daemon, const char *verb, const c
 			err = await_answer(s, arena, &own, until, &answer);
 		if (err) {
 			err = err == HY_TIMEOUT ? HY_TIMEOUT : HY_UNREACHABLE;
-			hy_fail(f, err, "the %s did not answer within %" PRId64 " ms; `huiyin status` tells more", daemon, timeout_ms);
+			hy_fail(f, err, "the %s did not answer within %" PRId64 " ms; `huiyin status` tells more",
+				daemon, timeout_ms);
 		} else if (answer->code) {
 			err = hy_fail(f, answer->code, "%s", answer->text);
 		} else if (!(*json = strdup(answer->json))) {

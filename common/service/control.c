@@ -67,11 +67,13 @@ static json_t *health_inputs(struct hy_daemon *d)
 		struct hy_follow_state f = hy_follow_state(in->follow);
 		char chain[17];
 		snprintf(chain, sizeof(chain), "%016" PRIx64, f.mark.chain);
-		json_array_append_new(list,
-			json_pack("{s:s, s:s, s:b, s:s, s:I, s:I, s:I, s:s, s:I, s:s}", "stream", in->def->stream, "from", in->def->writer, "returns", in->def->returns, "link",
-				link_names[f.link], "mark", (json_int_t)f.mark.seq, "head", (json_int_t)f.head, "lag",
-				(json_int_t)(f.head > f.mark.seq ? f.head - f.mark.seq : 0), "chain", chain, "heard_ms_ago",
-				(json_int_t)(f.heard_ms ? hy_mono_ms() - f.heard_ms : -1), "trouble", f.trouble));
+		json_array_append_new(
+			list, json_pack("{s:s, s:s, s:b, s:s, s:I, s:I, s:I, s:s, s:I, s:s}", "stream", in->def->stream,
+				      "from", in->def->writer, "returns", in->def->returns, "link", link_names[f.link],
+				      "mark", (json_int_t)f.mark.seq, "head", (json_int_t)f.head, "lag",
+				      (json_int_t)(f.head > f.mark.seq ? f.head - f.mark.seq : 0), "chain", chain,
+				      "heard_ms_ago", (json_int_t)(f.heard_ms ? hy_mono_ms() - f.heard_ms : -1),
+				      "trouble", f.trouble));
 	}
 	return list;
 }
@@ -89,12 +91,15 @@ static json_t *health_stream(struct hy_daemon *d)
 		const struct hy_reader *r = &list[i];
 		if (strcmp(r->stream, d->service->output) != 0)
 			continue;
-		json_array_append_new(readers,
-			json_pack("{s:s, s:b, s:b, s:I, s:I, s:I}", "peer", r->peer, "outside", r->outside, "linked", r->linked, "mark", (json_int_t)r->committed, "lag",
-				(json_int_t)(s.head > r->committed ? s.head - r->committed : 0), "epoch", (json_int_t)r->epoch));
+		json_array_append_new(
+			readers, json_pack("{s:s, s:b, s:b, s:I, s:I, s:I}", "peer", r->peer, "outside", r->outside,
+					 "linked", r->linked, "mark", (json_int_t)r->committed, "lag",
+					 (json_int_t)(s.head > r->committed ? s.head - r->committed : 0), "epoch",
+					 (json_int_t)r->epoch));
 	}
-	return json_pack("{s:s, s:I, s:I, s:s, s:s, s:I, s:o}", "name", d->service->output, "head", (json_int_t)s.head, "oldest", (json_int_t)s.oldest, "log_id", log_id,
-		"chain", chain, "oldest_age_ms", (json_int_t)(s.oldest_ms ? hy_now_ms() - s.oldest_ms : 0), "readers", readers);
+	return json_pack("{s:s, s:I, s:I, s:s, s:s, s:I, s:o}", "name", d->service->output, "head", (json_int_t)s.head,
+		"oldest", (json_int_t)s.oldest, "log_id", log_id, "chain", chain, "oldest_age_ms",
+		(json_int_t)(s.oldest_ms ? hy_now_ms() - s.oldest_ms : 0), "readers", readers);
 }
 
 static json_t *health_counters(struct hy_daemon *d)
@@ -116,15 +121,18 @@ json_t *hy_daemon_health(struct hy_daemon *d)
 	const char *state = full == 2 ? "disk full" : full == 1 ? "full" : "ok";
 	size_t i;
 	json_t *in;
-	json_array_foreach (inputs, i, in)
-		if (!full && strcmp(json_string_value(json_object_get(in, "link")), "up") != 0)
-			state = json_string_value(json_object_get(in, "link")); /* the worst that is known */
-	json_t *j = json_pack("{s:s, s:s, s:s, s:i, s:I, s:I, s:I, s:o, s:o, s:{s:f, s:I, s:I, s:I, s:s, s:I}, s:I, s:{s:I, s:I}, s:o}", "daemon", d->service->name, "state",
-		state, "version", HY_VERSION, "pid", (int)getpid(), "started_ms", (json_int_t)d->started_ms, "uptime_ms", (json_int_t)(hy_mono_ms() - d->started_mono), "epoch",
-		(json_int_t)d->epoch, "stream", health_stream(d), "inputs", inputs, "store", "share", d->usage.share, "live_bytes", (json_int_t)d->usage.live_bytes,
-		"file_bytes", (json_int_t)d->usage.file_bytes, "quota_bytes", (json_int_t)d->usage.quota_bytes, "largest", d->usage.largest, "largest_bytes",
-		(json_int_t)d->usage.largest_bytes, "dead", (json_int_t)dead, "feedback", "seen", (json_int_t)d->settled.seen, "emitted", (json_int_t)d->settled.emitted,
-		"counters", health_counters(d));
+	json_array_foreach(
+		inputs, i, in) if (!full && strcmp(json_string_value(json_object_get(in, "link")), "up") != 0) state =
+		json_string_value(json_object_get(in, "link")); /* the worst that is known */
+	json_t *j = json_pack("{s:s, s:s, s:s, s:i, s:I, s:I, s:I, s:o, s:o, s:{s:f, s:I, s:I, s:I, s:s, s:I}, s:I, "
+			      "s:{s:I, s:I}, s:o}",
+		"daemon", d->service->name, "state", state, "version", HY_VERSION, "pid", (int)getpid(), "started_ms",
+		(json_int_t)d->started_ms, "uptime_ms", (json_int_t)(hy_mono_ms() - d->started_mono), "epoch",
+		(json_int_t)d->epoch, "stream", health_stream(d), "inputs", inputs, "store", "share", d->usage.share,
+		"live_bytes", (json_int_t)d->usage.live_bytes, "file_bytes", (json_int_t)d->usage.file_bytes,
+		"quota_bytes", (json_int_t)d->usage.quota_bytes, "largest", d->usage.largest, "largest_bytes",
+		(json_int_t)d->usage.largest_bytes, "dead", (json_int_t)dead, "feedback", "seen",
+		(json_int_t)d->settled.seen, "emitted", (json_int_t)d->settled.emitted, "counters", health_counters(d));
 	if (j && d->service->health)
 		d->service->health(d, j, d->self);
 	return j;
@@ -155,8 +163,8 @@ struct listing {
 static int list_record(const struct hy_record *r, void *arg)
 {
 	struct listing *l = arg;
-	json_t *j = r->err ? json_pack("{s:I, s:s}", "seq", (json_int_t)r->seq, "marker", hy_err_name(r->err)) :
-			     json_pack("{s:I, s:o}", "seq", (json_int_t)r->seq, "envelope", hy_show_envelope(r->bytes));
+	json_t *j = r->err ? json_pack("{s:I, s:s}", "seq", (json_int_t)r->seq, "marker", hy_err_name(r->err))
+			   : json_pack("{s:I, s:o}", "seq", (json_int_t)r->seq, "envelope", hy_show_envelope(r->bytes));
 	json_array_append_new(l->list, j);
 	return json_array_size(l->list) < l->limit ? HY_OK : HY_EXISTS;
 }
@@ -174,7 +182,8 @@ static int run_read(struct hy_step *s, struct hy_ask *a, void *self)
 		after = state.oldest - 1;
 	struct listing l = { json_array(), limit < 1 ? 1 : limit > 500 ? 500 : (size_t)limit };
 	hy_stream_read(d->out, s->txn, after, list_record, &l, &at);
-	hy_ask_answer(a, json_pack("{s:s, s:I, s:I, s:o}", "stream", d->service->output, "head", (json_int_t)state.head, "after", (json_int_t)after, "records", l.list));
+	hy_ask_answer(a, json_pack("{s:s, s:I, s:I, s:o}", "stream", d->service->output, "head", (json_int_t)state.head,
+				 "after", (json_int_t)after, "records", l.list));
 	return HY_OK;
 }
 
@@ -194,8 +203,9 @@ static int run_standing(struct hy_step *s, struct hy_ask *a, void *self)
 	bool bounded = hy_id_parse(upto, &last);
 	int64_t dead = dead_feedback(d, s->txn, bounded ? &last : NULL);
 	struct hy_stream_state st = hy_stream_state(d->out);
-	hy_ask_answer(a, json_pack("{s:s, s:I, s:I, s:I, s:I, s:o}", "daemon", d->service->name, "seen", (json_int_t)d->settled.seen, "emitted",
-				 (json_int_t)d->settled.emitted, "dead", (json_int_t)dead, "head", (json_int_t)st.head, "marks", marks));
+	hy_ask_answer(a, json_pack("{s:s, s:I, s:I, s:I, s:I, s:o}", "daemon", d->service->name, "seen",
+				 (json_int_t)d->settled.seen, "emitted", (json_int_t)d->settled.emitted, "dead",
+				 (json_int_t)dead, "head", (json_int_t)st.head, "marks", marks));
 	return HY_OK;
 }
 
@@ -274,7 +284,8 @@ int control_run(struct hy_daemon *d, const Huiyin__Ask *ask, struct hy_buffer *j
 	names[n] = NULL;
 	if (!r.command) {
 		const char *meant = hy_did_you_mean(ask->verb, names);
-		return hy_fail(f, HY_USAGE, "%s has no command '%s'%s%s%s", d->service->name, ask->verb, meant ? "; did you mean '" : "", meant ? meant : "", meant ? "'?" : "");
+		return hy_fail(f, HY_USAGE, "%s has no command '%s'%s%s%s", d->service->name, ask->verb,
+			meant ? "; did you mean '" : "", meant ? meant : "", meant ? "'?" : "");
 	}
 	if (r.command->changes && ask->id.len != 16)
 		return hy_fail(f, HY_BAD_INPUT, "a command that changes something carries an id of 16 bytes");

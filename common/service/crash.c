@@ -30,10 +30,13 @@ void crash_begin(struct hy_daemon *d, struct hy_txn *t)
 {
 	struct hy_bytes row;
 	d->step_max = HY_STEP_RECORDS;
-	if (hy_txn_get(t, "daemon", HY_LIT("run"), &row) == HY_OK && row.size == 17 && row.data[0] && hy_be_get64(row.data + 9) == mark_sum(d, t)) {
+	if (hy_txn_get(t, "daemon", HY_LIT("run"), &row) == HY_OK && row.size == 17 && row.data[0] &&
+		hy_be_get64(row.data + 9) == mark_sum(d, t)) {
 		uint64_t before = hy_be_get64(row.data + 1);
 		d->step_max = before / 4 > 1 ? before / 4 : 1;
-		hy_warn("daemon.recover", "daemon=%s the last life did not end by itself and got nothing done; steps of %zu now", d->service->name, d->step_max);
+		hy_warn("daemon.recover",
+			"daemon=%s the last life did not end by itself and got nothing done; steps of %zu now",
+			d->service->name, d->step_max);
 	}
 	put_run(d, t, true);
 }
@@ -63,7 +66,8 @@ static int note_try(struct hy_daemon *d, const char *of, struct hy_bytes what, u
 	struct hy_txn *t = hy_txn_begin(d->db, HY_WRITE);
 	*tries = 1;
 	what.size = what.size < sizeof(row.data) - 8 ? what.size : sizeof(row.data) - 8;
-	if (hy_txn_get(t, "daemon", hy_key_view(&k), &old) == HY_OK && old.size > 8 && hy_bytes_equal(hy_bytes(old.data + 8, old.size - 8), what))
+	if (hy_txn_get(t, "daemon", hy_key_view(&k), &old) == HY_OK && old.size > 8 &&
+		hy_bytes_equal(hy_bytes(old.data + 8, old.size - 8), what))
 		*tries = hy_be_get64(old.data) + 1;
 	hy_key_u64(&row, *tries);
 	hy_key_bytes(&row, what.data, what.size);

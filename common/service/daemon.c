@@ -9,20 +9,37 @@
 #include <systemd/sd-daemon.h>
 #endif
 
+/* clang-format off: a row a line */
 const struct hy_conf_row hy_service_conf[] = {
-	{ "public_url", HY_CONF_TEXT, "http://127.0.0.1:8080", "How customers reach the collector's pages; links in notices begin with it", NULL, 0, 0 },
-	{ "projects", HY_CONF_TREE, NULL, "Projects as {name, number}; numbers stay with a project for ever. Without it: default, 1", NULL, 0, 0 },
-	{ "keys", HY_CONF_TREE, NULL, "API keys as {name, hash, project, scopes, rate}; `huiyin init` makes the first, `huiyin key` the others", NULL, 0, 0 },
-	{ "store.quota", HY_CONF_BYTES, "8GiB", "Most that one daemon's store may hold; above 85 % of it intake is refused until there is room", NULL, 1 << 20, (int64_t)1 << 42 },
-	{ "retain", HY_CONF_DURATION, "7d", "How long a record stays in a stream after every station has passed it", NULL, 0, 0 },
-	{ "keep.closed", HY_CONF_DURATION, "400d", "How long the rows of a finished loop stay before they are folded into counters", NULL, 0, 0 },
-	{ "readers.max_lag", HY_CONF_DURATION, "7d", "How far an outside reader of a stream may lag before it loses its place", NULL, 0, 0 },
-	{ "follow_up.wait", HY_CONF_DURATION, "7d", "How long a resolved ticket waits for its customers' answers before it closes", NULL, 0, 0 },
-	{ "follow_up.receipt", HY_CONF_BOOL, "yes", "Whether a customer is told at once that the feedback has arrived", NULL, 0, 0 },
+	{ "public_url", HY_CONF_TEXT, "http://127.0.0.1:8080",
+		"How customers reach the collector's pages; links in notices begin with it", NULL, 0, 0 },
+	{ "projects", HY_CONF_TREE, NULL,
+		"Projects as {name, number}; numbers stay with a project for ever. Without it: default, 1", NULL, 0,
+		0 },
+	{ "keys", HY_CONF_TREE, NULL,
+		"API keys as {name, hash, project, scopes, rate}; `huiyin init` makes the first, `huiyin key` the "
+		"others",
+		NULL, 0, 0 },
+	{ "store.quota", HY_CONF_BYTES, "8GiB",
+		"Most that one daemon's store may hold; above 85 % of it intake is refused until there is room", NULL,
+		1 << 20, (int64_t)1 << 42 },
+	{ "retain", HY_CONF_DURATION, "7d", "How long a record stays in a stream after every station has passed it",
+		NULL, 0, 0 },
+	{ "keep.closed", HY_CONF_DURATION, "400d",
+		"How long the rows of a finished loop stay before they are folded into counters", NULL, 0, 0 },
+	{ "readers.max_lag", HY_CONF_DURATION, "7d",
+		"How far an outside reader of a stream may lag before it loses its place", NULL, 0, 0 },
+	{ "follow_up.wait", HY_CONF_DURATION, "7d",
+		"How long a resolved ticket waits for its customers' answers before it closes", NULL, 0, 0 },
+	{ "follow_up.receipt", HY_CONF_BOOL, "yes", "Whether a customer is told at once that the feedback has arrived",
+		NULL, 0, 0 },
 	{ "log.level", HY_CONF_WORD, "info", "What is logged", "error|warn|info|debug", 0, 0 },
-	{ "workers", HY_CONF_INT, "0", "Threads that prepare records beside the writer; 0 = one for each further processor, at most 3", NULL, 0, 64 },
+	{ "workers", HY_CONF_INT, "0",
+		"Threads that prepare records beside the writer; 0 = one for each further processor, at most 3", NULL,
+		0, 64 },
 	{ 0 },
 };
+/* clang-format on */
 
 /* In a flood work() gets its turn this often: what it does (a batch of mail files takes some 50 ms) would hold up everything behind. */
 enum { WORK_PAUSE_MS = 250 };
@@ -115,7 +132,8 @@ static void read_projects(struct hy_daemon *d)
 	const struct hy_conf_node *tree = hy_conf_tree(d->conf, "projects");
 	static const char *const known[] = { "name", "number", NULL };
 	for (size_t i = 0; tree && i < hy_conf_count(tree); i++) {
-		const struct hy_conf_node *p = hy_conf_item(tree, i), *name = hy_conf_get(p, "name"), *number = hy_conf_get(p, "number");
+		const struct hy_conf_node *p = hy_conf_item(tree, i), *name = hy_conf_get(p, "name"),
+					  *number = hy_conf_get(p, "number");
 		int64_t n;
 		hy_conf_known(p, known);
 		if (!name || !hy_conf_scalar(name)[0] || strlen(hy_conf_scalar(name)) > 63) {
@@ -129,7 +147,8 @@ static void read_projects(struct hy_daemon *d)
 		if (!hy_conf_read_int(number, 1, UINT32_MAX, &n))
 			continue;
 		if (hy_daemon_project(d, hy_conf_scalar(name)) || hy_daemon_project_name(d, (uint32_t)n)) {
-			hy_conf_fault(p, "project '%s', number %" PRId64 ": that name or number is taken already", hy_conf_scalar(name), n);
+			hy_conf_fault(p, "project '%s', number %" PRId64 ": that name or number is taken already",
+				hy_conf_scalar(name), n);
 			continue;
 		}
 		if (d->project_count == PROJECTS_MAX) {
@@ -225,7 +244,13 @@ static int open_links(struct hy_daemon *d, struct hy_fault *f)
 	for (size_t i = 0; i < d->input_count; i++) {
 		const struct hy_input *def = d->inputs[i].def;
 		snprintf(endpoint, sizeof(endpoint), "ipc://%s/run/%s.sock", d->dir, def->writer);
-		struct hy_follow_options o = { .db = d->db, .peer = d->service->name, .stream = def->stream, .endpoint = endpoint, .epoch = d->epoch, .loop = d->loop, .from = "oldest" };
+		struct hy_follow_options o = { .db = d->db,
+			.peer = d->service->name,
+			.stream = def->stream,
+			.endpoint = endpoint,
+			.epoch = d->epoch,
+			.loop = d->loop,
+			.from = "oldest" };
 		int err = hy_follow_open(&d->inputs[i].follow, &o, f);
 		if (err)
 			return err;
@@ -264,7 +289,8 @@ static size_t worker_count(struct hy_daemon *d)
 	return cores < 2 ? 0 : cores > 4 ? 3 : (size_t)cores - 1;
 }
 
-int hy_daemon_open(struct hy_daemon **out, const struct hy_service *service, void *self, const struct hy_daemon_options *o, struct hy_fault *f)
+int hy_daemon_open(struct hy_daemon **out, const struct hy_service *service, void *self,
+	const struct hy_daemon_options *o, struct hy_fault *f)
 {
 	struct hy_daemon *d = calloc(1, sizeof(*d));
 	if (!d)
@@ -324,7 +350,12 @@ int hy_daemon_open(struct hy_daemon **out, const struct hy_service *service, voi
 		char endpoint[1300];
 		snprintf(endpoint, sizeof(endpoint), "ipc://%s/run/%s.sock", d->dir, service->name);
 		d->streams[0] = d->out;
-		struct hy_serve_options so = { .db = d->db, .streams = d->streams, .endpoint = endpoint, .loop = d->server_loop, .allowed = may_follow, .arg = d };
+		struct hy_serve_options so = { .db = d->db,
+			.streams = d->streams,
+			.endpoint = endpoint,
+			.loop = d->server_loop,
+			.allowed = may_follow,
+			.arg = d };
 		err = hy_serve_open(&d->serve, &so, f);
 	}
 	if (err == HY_OK)
@@ -492,7 +523,8 @@ static int start_server(struct hy_daemon *d)
 	int err = d->server_err;
 	pthread_mutex_unlock(&d->server_lock);
 	if (err)
-		hy_error("daemon.start", "daemon=%s error=%s %s", d->service->name, hy_err_name(err), d->server_fault.text);
+		hy_error("daemon.start", "daemon=%s error=%s %s", d->service->name, hy_err_name(err),
+			d->server_fault.text);
 	return err;
 }
 
@@ -517,7 +549,8 @@ int hy_daemon_run(struct hy_daemon *d)
 	catch_signals(d);
 	int err = start_server(d);
 	if (err == HY_OK) {
-		hy_info("daemon.ready", "daemon=%s version=%s epoch=%" PRIu64 " head=%" PRIu64, d->service->name, HY_VERSION, d->epoch, hy_stream_state(d->out).head);
+		hy_info("daemon.ready", "daemon=%s version=%s epoch=%" PRIu64 " head=%" PRIu64, d->service->name,
+			HY_VERSION, d->epoch, hy_stream_state(d->out).head);
 		tell_manager("READY=1");
 	}
 	while (err == HY_OK && !atomic_load(&d->stop)) {

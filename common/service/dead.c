@@ -22,7 +22,8 @@ static struct hy_key dead_key(const char *stream, uint64_t seq)
 	return k;
 }
 
-int dead_put(struct hy_txn *t, const char *stream, uint64_t seq, struct hy_bytes record, int err, const char *reason, int64_t now_ms)
+int dead_put(struct hy_txn *t, const char *stream, uint64_t seq, struct hy_bytes record, int err, const char *reason,
+	int64_t now_ms)
 {
 	struct hy_buffer row = { 0 };
 	struct hy_key k = dead_key(stream, seq);
@@ -81,7 +82,8 @@ int64_t dead_feedback(struct hy_daemon *d, struct hy_txn *t, const struct hy_id 
 	for (struct hy_cursor c = hy_cursor_open(t, "dead", hy_bytes(NULL, 0)); hy_cursor_on(&c); hy_cursor_next(&c)) {
 		struct dead dead = dead_read(c.value);
 		struct hy_bytes id = hy_wire_field(dead.record, ENVELOPE_ID);
-		if (ends_a_feedback(d, c.key, dead.record) && !(upto && id.size == 16 && hy_id_cmp(hy_id_from(id), *upto) > 0))
+		if (ends_a_feedback(d, c.key, dead.record) &&
+			!(upto && id.size == 16 && hy_id_cmp(hy_id_from(id), *upto) > 0))
 			n++;
 	}
 	return n;
@@ -97,8 +99,9 @@ static json_t *dead_json(struct hy_bytes key, struct hy_bytes row, bool whole)
 	char at[25], name[128];
 	hy_time_text(dead.at_ms, at);
 	snprintf(name, sizeof(name), "%.*s/%" PRIu64, (int)stream, (const char *)key.data, seq);
-	json_t *j = json_pack("{s:s, s:s%, s:I, s:s, s:s%, s:s}", "letter", name, "stream", (const char *)key.data, stream, "seq", (json_int_t)seq, "error",
-		hy_err_name(dead.err), "reason", (const char *)dead.reason.data, dead.reason.size, "at", at);
+	json_t *j = json_pack("{s:s, s:s%, s:I, s:s, s:s%, s:s}", "letter", name, "stream", (const char *)key.data,
+		stream, "seq", (json_int_t)seq, "error", hy_err_name(dead.err), "reason",
+		(const char *)dead.reason.data, dead.reason.size, "at", at);
 	json_t *envelope = dead.record.size ? hy_show_envelope(dead.record) : NULL;
 	json_t *id = envelope ? json_object_get(envelope, "id") : NULL;
 	if (id)
@@ -114,7 +117,8 @@ static int run_list(struct hy_step *s, struct hy_ask *a, void *self)
 	(void)self;
 	json_t *list = json_array();
 	int64_t limit = hy_ask_int(a, "limit", 1000);
-	for (struct hy_cursor c = hy_cursor_open(s->txn, "dead", hy_bytes(NULL, 0)); hy_cursor_on(&c); hy_cursor_next(&c)) {
+	for (struct hy_cursor c = hy_cursor_open(s->txn, "dead", hy_bytes(NULL, 0)); hy_cursor_on(&c);
+		hy_cursor_next(&c)) {
 		if ((int64_t)json_array_size(list) >= limit) {
 			hy_cursor_close(&c);
 			break;
@@ -125,14 +129,16 @@ static int run_list(struct hy_step *s, struct hy_ask *a, void *self)
 	return HY_OK;
 }
 
-static int find(struct hy_step *s, struct hy_ask *a, struct hy_key *key, struct hy_bytes *row, const struct input **input)
+static int find(
+	struct hy_step *s, struct hy_ask *a, struct hy_key *key, struct hy_bytes *row, const struct input **input)
 {
 	char stream[64];
 	const char *name = hy_ask_text(a, "letter"), *slash = strrchr(name, '/');
 	char *end = NULL;
 	uint64_t seq = slash ? strtoull(slash + 1, &end, 10) : 0;
 	if (!slash || slash == name || (size_t)(slash - name) >= sizeof(stream) || !end || *end || end == slash + 1)
-		return hy_ask_fault(a, HY_BAD_INPUT, "'%s' names no dead letter; `huiyin dead list` shows their names, STREAM/SEQ", name);
+		return hy_ask_fault(a, HY_BAD_INPUT,
+			"'%s' names no dead letter; `huiyin dead list` shows their names, STREAM/SEQ", name);
 	snprintf(stream, sizeof(stream), "%.*s", (int)(slash - name), name);
 	*key = dead_key(stream, seq);
 	if (hy_txn_get(s->txn, "dead", hy_key_view(key), row) != HY_OK)
@@ -152,7 +158,8 @@ static int run_retry(struct hy_step *s, struct hy_ask *a, void *self)
 		return err;
 	struct dead dead = dead_read(row);
 	if (!input || dead.record.size == 0)
-		return hy_ask_fault(a, HY_BAD_STATE, "this letter has no record to run again; drop it when it has been read");
+		return hy_ask_fault(
+			a, HY_BAD_STATE, "this letter has no record to run again; drop it when it has been read");
 	struct hy_buffer copy = { 0 };
 	hy_buffer_bytes(&copy, dead.record);
 	hy_txn_del(s->txn, "dead", hy_key_view(&key));

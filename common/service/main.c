@@ -64,15 +64,18 @@ static int check_only(struct hy_daemon *d, struct options *o, struct hy_buffer *
 int hy_service_main(int argc, char **argv, const struct hy_service *service, void *self)
 {
 	char doc[512];
-	snprintf(doc, sizeof(doc), "Huiyin's %s: %s.\v`huiyin up` starts it together with the others; example by hand:\n  huiyin-%s -C /etc/huiyin\n", service->name,
-		service->summary, service->name);
+	snprintf(doc, sizeof(doc),
+		"Huiyin's %s: %s.\v`huiyin up` starts it together with the others; example by hand:\n  huiyin-%s -C "
+		"/etc/huiyin\n",
+		service->name, service->summary, service->name);
 	struct argp argp = { option_rows, parse_option, NULL, doc, NULL, NULL, NULL };
 	struct options o = { .service = service };
 	argp_program_version_hook = print_version;
 	argp_err_exit_status = EX_USAGE;
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
 	if (!o.dir[0])
-		snprintf(o.dir, sizeof(o.dir), "%s", access("huiyin/huiyin.yaml", F_OK) == 0 ? "huiyin" : "/etc/huiyin");
+		snprintf(
+			o.dir, sizeof(o.dir), "%s", access("huiyin/huiyin.yaml", F_OK) == 0 ? "huiyin" : "/etc/huiyin");
 
 	int err;
 	struct hy_fault f = { 0 };

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define CLAIM 16        /* records a worker takes at once */
+#define CLAIM 16 /* records a worker takes at once */
 #define WORTH_WAKING 48 /* below it waking a thread costs more than it saves */
 #define WORKERS_MAX 64
 
@@ -93,7 +93,9 @@ struct pool *pool_open(struct hy_daemon *d, size_t workers)
 	for (size_t i = 0; i < p->count; i++) {
 		struct worker *w = &p->workers[i];
 		w->pool = p;
-		w->arena = hy_arena_new((size_t)256 << 20); /* a step is <= 1 MiB encoded; unpacked at most 16 times that, with room for prepare() */
+		w->arena = hy_arena_new(
+			(size_t)256
+			<< 20); /* a step is <= 1 MiB encoded; unpacked at most 16 times that, with room for prepare() */
 		w->scratch = d->service->worker_open ? d->service->worker_open(d->self) : NULL;
 		if (i > 0)
 			w->runs = pthread_create(&w->thread, NULL, worker_main, w) == 0;

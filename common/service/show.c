@@ -100,7 +100,8 @@ json_t *hy_show_message(const ProtobufCMessage *m)
 			if (*(const int *)(base + f->quantifier_offset) == (int)f->id)
 				v = show_value(f, p, true);
 		} else {
-			bool optional = f->quantifier_offset && f->type != PROTOBUF_C_TYPE_STRING && f->type != PROTOBUF_C_TYPE_MESSAGE;
+			bool optional = f->quantifier_offset && f->type != PROTOBUF_C_TYPE_STRING &&
+					f->type != PROTOBUF_C_TYPE_MESSAGE;
 			if (!optional || *(const protobuf_c_boolean *)(base + f->quantifier_offset))
 				v = show_value(f, p, optional);
 		}

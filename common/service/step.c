@@ -35,7 +35,8 @@ void step_fail(struct hy_daemon *d, int err)
 bool record_is_feedback(struct hy_bytes raw)
 {
 	struct hy_bytes feedback = hy_wire_field(raw, HY_FIELD_FEEDBACK);
-	return hy_wire_field(feedback, FEEDBACK_REMARK).data && !hy_wire_field(raw, HY_FIELD_TICKET).data && !hy_wire_field(raw, HY_FIELD_DELIVERY).data;
+	return hy_wire_field(feedback, FEEDBACK_REMARK).data && !hy_wire_field(raw, HY_FIELD_TICKET).data &&
+	       !hy_wire_field(raw, HY_FIELD_DELIVERY).data;
 }
 
 int step_handle(struct hy_daemon *d, struct hy_step *s, struct work *w)
@@ -180,7 +181,8 @@ int step_bury(struct hy_daemon *d, const struct work *w, int reason, int64_t now
 	const char *words = w->reason[0] ? w->reason : hy_err_text(reason);
 	struct hy_txn *t = hy_txn_begin(d->db, HY_WRITE);
 	int err = dead_put(t, w->input->def->stream, w->record.seq, w->record.bytes, reason, words, now_ms);
-	hy_warn("record.dead", "stream=%s seq=%" PRIu64 " reason=%s detail=\"%s\"", w->input->def->stream, w->record.seq, hy_err_name(reason), words);
+	hy_warn("record.dead", "stream=%s seq=%" PRIu64 " reason=%s detail=\"%s\"", w->input->def->stream,
+		w->record.seq, hy_err_name(reason), words);
 	hy_count(d, "dead_letters_total", 1);
 	if (!w->input->def->returns && record_is_feedback(w->record.bytes))
 		d->tally.seen++;

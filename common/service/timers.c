@@ -91,7 +91,8 @@ int timers_bury(struct hy_daemon *d, struct hy_txn *t, const struct due *due, in
 	char name[64];
 	if (hy_txn_get(t, due->timer->table, key, &row) == HY_OK) {
 		snprintf(name, sizeof(name), "timer.%s", due->timer->table);
-		hy_error("timer.dead", "table=%s due_ms=%" PRIu64 " reason=%s", due->timer->table, hy_be_get64(key.data), hy_err_name(reason));
+		hy_error("timer.dead", "table=%s due_ms=%" PRIu64 " reason=%s", due->timer->table,
+			hy_be_get64(key.data), hy_err_name(reason));
 		hy_count(d, "dead_letters_total", 1);
 		dead_put(t, name, hy_be_get64(key.data), row, reason, hy_err_text(reason), now_ms);
 		hy_txn_del(t, due->timer->table, key);

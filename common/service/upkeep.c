@@ -13,13 +13,13 @@
 #define FULL_AT 0.85
 #define FULL_UNTIL 0.84 /* a little below, so that it does not flutter */
 #define TRIM_BLOCKS 256
-#define READERS_MAX 256   /* of all streams here */
-#define GROWS_PART 64     /* when a station has written this part of its quota, a second is too long: */
-#define LOOK_AGAIN_MS 20  /* then this often */
+#define READERS_MAX 256 /* of all streams here */
+#define GROWS_PART 64 /* when a station has written this part of its quota, a second is too long: */
+#define LOOK_AGAIN_MS 20 /* then this often */
 #define PROBE_BYTES ((size_t)1 << 20)
 #define CLOCK_JUMP_MS ((int64_t)300000)
 #define CLOCK_PAUSE_MS ((int64_t)60000)
-#define ENVELOPE_AT_MS 5  /* as in envelope.proto */
+#define ENVELOPE_AT_MS 5 /* as in envelope.proto */
 #define ANSWERS_KEPT_MS ((int64_t)86400000)
 
 static const char *setting_for(const char *table)
@@ -44,8 +44,10 @@ static void set_full(struct hy_daemon *d, int why)
 	if (was == why)
 		return;
 	if (why)
-		hy_error("store.full", "daemon=%s why=%s share=%.2f largest=%s largest_bytes=%" PRIu64 " shorten=\"%s\"", d->service->name, why == 2 ? "disk" : "quota",
-			d->usage.share, d->usage.largest, d->usage.largest_bytes, setting_for(d->usage.largest));
+		hy_error("store.full",
+			"daemon=%s why=%s share=%.2f largest=%s largest_bytes=%" PRIu64 " shorten=\"%s\"",
+			d->service->name, why == 2 ? "disk" : "quota", d->usage.share, d->usage.largest,
+			d->usage.largest_bytes, setting_for(d->usage.largest));
 	else
 		hy_info("store.freed", "daemon=%s share=%.2f", d->service->name, d->usage.share);
 	pause_forward(d, why != 0);
@@ -88,7 +90,8 @@ static int first_at(const struct hy_record *r, void *arg)
 }
 
 /* When the first record was made that this reader has not committed; INT64_MAX when there is none. */
-static int64_t waits_since(struct hy_daemon *d, struct hy_txn *t, const struct hy_reader *r, const struct hy_stream_state *s)
+static int64_t waits_since(
+	struct hy_daemon *d, struct hy_txn *t, const struct hy_reader *r, const struct hy_stream_state *s)
 {
 	int64_t at_ms = s->oldest_ms;
 	uint64_t at;
@@ -106,7 +109,8 @@ static void drop_outsiders(struct hy_daemon *d, struct hy_txn *t)
 	struct hy_stream_state s = hy_stream_state(d->out);
 	char log[64];
 	snprintf(log, sizeof(log), "log.%s", d->service->output);
-	double bytes = strcmp(d->usage.largest, log) == 0 ? (double)d->usage.largest_bytes : 0, records = (double)(s.head + 1 - s.oldest);
+	double bytes = strcmp(d->usage.largest, log) == 0 ? (double)d->usage.largest_bytes : 0,
+	       records = (double)(s.head + 1 - s.oldest);
 	for (size_t i = 0; i < n; i++) {
 		const struct hy_reader *r = &readers[i];
 		if (!r->outside || r->kept >= s.head)
@@ -115,7 +119,8 @@ static void drop_outsiders(struct hy_daemon *d, struct hy_txn *t)
 		bool old = waits_since(d, t, r, &s) < hy_now_ms() - d->max_lag_ms;
 		if (!large && !old)
 			continue;
-		hy_warn("reader.dropped", "peer=%s stream=%s mark=%" PRIu64 " head=%" PRIu64 " why=%s", r->peer, r->stream, r->kept, s.head, old ? "max_lag" : "quota");
+		hy_warn("reader.dropped", "peer=%s stream=%s mark=%" PRIu64 " head=%" PRIu64 " why=%s", r->peer,
+			r->stream, r->kept, s.head, old ? "max_lag" : "quota");
 		hy_serve_forget(d->serve, t, r->peer, r->stream);
 	}
 }
@@ -140,8 +145,9 @@ static bool something_to_tidy(struct hy_daemon *d, bool in_any_case)
 		if (readers[i].committed != readers[i].kept)
 			return true;
 	struct hy_stream_state s = hy_stream_state(d->out);
-	return s.head >= s.oldest && hy_serve_floor(d->serve, d->service->output, d->service->readers, !d->giving_way) >= s.oldest &&
-		(d->giving_way || s.oldest_ms < hy_now_ms() - d->retain_ms);
+	return s.head >= s.oldest &&
+	       hy_serve_floor(d->serve, d->service->output, d->service->readers, !d->giving_way) >= s.oldest &&
+	       (d->giving_way || s.oldest_ms < hy_now_ms() - d->retain_ms);
 }
 
 static int put_probe(struct hy_step *s, void *arg)
@@ -176,7 +182,8 @@ static void look_at_fullness(struct hy_daemon *d, int64_t mono)
 	int full = atomic_load(&d->full);
 	d->giving_way = share > GIVE_WAY;
 	if (share > WARN_AT && !d->warned)
-		hy_warn("store.filling", "daemon=%s share=%.2f largest=%s shorten=\"%s\"", d->service->name, share, d->usage.largest, setting_for(d->usage.largest));
+		hy_warn("store.filling", "daemon=%s share=%.2f largest=%s shorten=\"%s\"", d->service->name, share,
+			d->usage.largest, setting_for(d->usage.largest));
 	d->warned = share > WARN_AT;
 	if (full == 2 && mono >= d->disk_probe_at && disk_has_room(d)) {
 		d->retry_at = d->retry_ms = 0;
@@ -187,7 +194,8 @@ static void look_at_fullness(struct hy_daemon *d, int64_t mono)
 		set_full(d, 0);
 	}
 	if (d->usage.oldest_reader_s > 5)
-		hy_warn("store.reader", "daemon=%s a reader holds pages for %.0f s", d->service->name, d->usage.oldest_reader_s);
+		hy_warn("store.reader", "daemon=%s a reader holds pages for %.0f s", d->service->name,
+			d->usage.oldest_reader_s);
 }
 
 /* A clock that was set, or a machine that slept: what seems due all at once may not be, so outside work waits a minute. */
@@ -195,7 +203,8 @@ static void look_at_clock(struct hy_daemon *d, int64_t mono)
 {
 	int64_t gap = hy_now_ms() - mono, jump = gap - d->clock_gap;
 	if (d->clock_gap && (jump > CLOCK_JUMP_MS || jump < -CLOCK_JUMP_MS)) {
-		hy_warn("clock.jump", "daemon=%s by_ms=%" PRId64 " pause_ms=%" PRId64, d->service->name, jump, CLOCK_PAUSE_MS);
+		hy_warn("clock.jump", "daemon=%s by_ms=%" PRId64 " pause_ms=%" PRId64, d->service->name, jump,
+			CLOCK_PAUSE_MS);
 		d->work_pause = mono + CLOCK_PAUSE_MS;
 	}
 	d->clock_gap = gap;

@@ -98,7 +98,8 @@ int dedupe_open(struct dedupe **out, struct hy_store *db, size_t ids, int64_t wi
 		return HY_NO_MEMORY;
 	}
 	struct hy_txn *t = hy_txn_begin(db, HY_READ);
-	uint64_t rows = hy_store_rows(t, "dedupe"), skip = rows > ids ? rows - ids : 0; /* the setting was lowered: the newest stay */
+	uint64_t rows = hy_store_rows(t, "dedupe"),
+		 skip = rows > ids ? rows - ids : 0; /* the setting was lowered: the newest stay */
 	for (struct hy_cursor c = hy_cursor_open(t, "dedupe", hy_bytes(NULL, 0)); hy_cursor_on(&c); hy_cursor_next(&c))
 		if (skip > 0)
 			skip--;

@@ -121,7 +121,8 @@ static char *yaml_with_key(void)
 	crypto_generichash(hash, sizeof(hash), (const uint8_t *)follow_key, strlen(follow_key), NULL, 0);
 	hy_hex(hash, sizeof(hash), hex);
 	assert_true(asprintf(&yaml,
-			    "retain: 1s\nreaders: { max_lag: 2s }\nkeys:\n  - { name: department, hash: %s, scopes: [follow] }\n",
+			    "retain: 1s\nreaders: { max_lag: 2s }\nkeys:\n  - { name: department, hash: %s, scopes: "
+			    "[follow] }\n",
 			    hex) > 0);
 	return yaml;
 }
@@ -139,7 +140,10 @@ static void follow_a_little(struct stations *s)
 	int taken = 0;
 	snprintf(dir, sizeof(dir), "%s/department", s->dir);
 	snprintf(endpoint, sizeof(endpoint), "ipc://%s/run/s1.sock", s->dir);
-	assert_int_equal(hy_store_open(&db, dir, &(struct hy_store_options){ .tables = tables, .maker = "department", .version = 1 }, &f), HY_OK);
+	assert_int_equal(
+		hy_store_open(&db, dir,
+			&(struct hy_store_options){ .tables = tables, .maker = "department", .version = 1 }, &f),
+		HY_OK);
 	assert_int_equal(hy_loop_open(&loop), HY_OK);
 	assert_int_equal(hy_follow_open(&follow,
 				 &(struct hy_follow_options){ .db = db,

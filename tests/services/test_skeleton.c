@@ -262,7 +262,8 @@ static void a_due_row_that_is_refused_is_a_dead_letter_and_the_others_fire(void 
 	assert_int_equal(c->fired, 3 + 4); /* two and the bad one, then all but it */
 	fx_ask(fx, "dead.list", NULL, &j);
 	assert_int_equal(json_integer_value(json_object_get(j, "count")), 1);
-	const char *stream = json_string_value(json_object_get(json_array_get(json_object_get(j, "dead"), 0), "stream"));
+	const char *stream =
+		json_string_value(json_object_get(json_array_get(json_object_get(j, "dead"), 0), "stream"));
 	assert_string_equal(stream, "timer.due");
 	json_decref(j);
 	fx_wait(fx, 2000);
@@ -324,7 +325,8 @@ static void done_note(struct hy_job *job, int err, void *self)
 static void a_job_that_is_refused_is_told_and_those_beside_it_are_kept(void **state)
 {
 	struct fx *fx = *state;
-	struct note notes[] = { { .text = "first" }, { .text = "second", .fail_with = HY_CONFLICT }, { .text = "third" } };
+	struct note notes[] = { { .text = "first" }, { .text = "second", .fail_with = HY_CONFLICT },
+		{ .text = "third" } };
 	for (size_t i = 0; i < 3; i++) {
 		notes[i].job = (struct hy_job){ .run = run_note, .done = done_note, .records = 1 };
 		notes[i].told = 1;
@@ -439,25 +441,35 @@ static void health_tells_the_head_and_the_dead(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(a_record_is_passed_on_with_our_field_and_all_that_came, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_refused_record_goes_to_the_dead_letters_and_leaves_no_trace_of_its_handler, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_retried_dead_letter_runs_again_and_a_dropped_one_is_gone, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_record_is_passed_on_with_our_field_and_all_that_came, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_refused_record_goes_to_the_dead_letters_and_leaves_no_trace_of_its_handler, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_retried_dead_letter_runs_again_and_a_dropped_one_is_gone, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_broken_record_is_a_dead_letter_with_the_field_named, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_may_pass_is_not_buried, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_due_row_fires_once_and_survives_a_restart, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_refused_command_changes_nothing_and_says_why, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_command_refused_with_a_code_that_stops_programs_does_not_stop_the_daemon, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_command_asked_twice_with_one_id_is_done_once_and_answered_twice, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_due_row_that_is_refused_is_a_dead_letter_and_the_others_fire, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_command_refused_with_a_code_that_stops_programs_does_not_stop_the_daemon, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_command_asked_twice_with_one_id_is_done_once_and_answered_twice, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_due_row_that_is_refused_is_a_dead_letter_and_the_others_fire, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_row_put_back_due_at_once_has_a_step_of_its_own, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_due_row_whose_commit_failed_fires_when_the_disk_has_room, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_job_that_is_refused_is_told_and_those_beside_it_are_kept, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_due_row_whose_commit_failed_fires_when_the_disk_has_room, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_job_that_is_refused_is_told_and_those_beside_it_are_kept, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_full_disk_tells_the_jobs_and_answers_questions, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_work_found_out_is_kept_with_the_next_step, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_retried_dead_letter_is_prepared_like_any_record, setup, teardown),
 		cmocka_unit_test_setup_teardown(dead_feedback_stays_in_the_account_when_it_is_dropped, setup, teardown),
-		cmocka_unit_test_setup_teardown(an_unknown_command_is_answered_with_the_one_that_was_meant, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_full_disk_keeps_nothing_and_the_same_record_goes_through_later, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			an_unknown_command_is_answered_with_the_one_that_was_meant, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_full_disk_keeps_nothing_and_the_same_record_goes_through_later, setup, teardown),
 		cmocka_unit_test_setup_teardown(health_tells_the_head_and_the_dead, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -94,8 +94,10 @@ static int open_station(struct hy_daemon *d, void *self, struct hy_fault *f)
 static int run_count(struct hy_step *s, struct hy_ask *a, void *self)
 {
 	(void)self;
-	hy_ask_answer(a, json_pack("{s:I, s:I, s:I}", "next", (json_int_t)hy_txn_number(s->txn, "count", HY_LIT("next")), "wrong",
-				 (json_int_t)hy_txn_number(s->txn, "count", HY_LIT("wrong")), "made", (json_int_t)hy_txn_number(s->txn, "count", HY_LIT("made"))));
+	hy_ask_answer(
+		a, json_pack("{s:I, s:I, s:I}", "next", (json_int_t)hy_txn_number(s->txn, "count", HY_LIT("next")),
+			   "wrong", (json_int_t)hy_txn_number(s->txn, "count", HY_LIT("wrong")), "made",
+			   (json_int_t)hy_txn_number(s->txn, "count", HY_LIT("made"))));
 	return HY_OK;
 }
 
@@ -115,7 +117,8 @@ static int run_fill(struct hy_step *s, struct hy_ask *a, void *self)
 static int run_free(struct hy_step *s, struct hy_ask *a, void *self)
 {
 	(void)self, (void)a;
-	for (struct hy_cursor c = hy_cursor_open(s->txn, "ballast", hy_bytes(NULL, 0)); hy_cursor_on(&c); hy_cursor_next(&c))
+	for (struct hy_cursor c = hy_cursor_open(s->txn, "ballast", hy_bytes(NULL, 0)); hy_cursor_on(&c);
+		hy_cursor_next(&c))
 		hy_cursor_del(&c);
 	return HY_OK;
 }
@@ -140,11 +143,16 @@ bool station_main(int argc, char **argv, int *code)
 {
 	if (argc < 2 || strcmp(argv[1], "--station") != 0)
 		return false;
-	struct station st = { .records = asked_for("STATION_RECORDS"), .size = asked_for("STATION_SIZE"), .poison = asked_for("STATION_POISON") };
+	struct station st = { .records = asked_for("STATION_RECORDS"),
+		.size = asked_for("STATION_SIZE"),
+		.poison = asked_for("STATION_POISON") };
 	st.number = atoi(argv[2]);
 	st.poison_row = st.number == 1 ? 0 : asked_for("STATION_POISON_ROW");
 	const char *const readers[] = { st.number < asked_for("STATION_LAST") ? names[st.number + 1] : NULL, NULL };
-	const struct hy_input inputs[] = { { .stream = st.number > 1 ? names[st.number - 1] : NULL, .writer = names[st.number - 1], .handle = on_record }, { 0 } };
+	const struct hy_input inputs[] = { { .stream = st.number > 1 ? names[st.number - 1] : NULL,
+						   .writer = names[st.number - 1],
+						   .handle = on_record },
+		{ 0 } };
 	const struct hy_service service = { .name = names[st.number],
 		.summary = "passes on",
 		.tables = tables,
@@ -268,7 +276,7 @@ bool stations_linked_up(struct stations *s, int number)
 	json_t *writer = stations_ask(s, number - 1, "health", NULL), *reader = stations_ask(s, number, "health", NULL);
 	json_t *stream = json_object_get(writer, "stream"), *in = json_array_get(json_object_get(reader, "inputs"), 0);
 	bool same = stream && in && json_equal(json_object_get(stream, "head"), json_object_get(in, "mark")) &&
-		json_equal(json_object_get(stream, "chain"), json_object_get(in, "chain"));
+		    json_equal(json_object_get(stream, "chain"), json_object_get(in, "chain"));
 	json_decref(writer);
 	json_decref(reader);
 	return same;
