@@ -9,34 +9,19 @@
 #include <systemd/sd-daemon.h>
 #endif
 
-/* clang-format off: a row a line */
+/* clang-format off */
 const struct hy_conf_row hy_service_conf[] = {
-	{ "public_url", HY_CONF_TEXT, "http://127.0.0.1:8080",
-		"How customers reach the collector's pages; links in notices begin with it", NULL, 0, 0 },
-	{ "projects", HY_CONF_TREE, NULL,
-		"Projects as {name, number}; numbers stay with a project for ever. Without it: default, 1", NULL, 0,
-		0 },
-	{ "keys", HY_CONF_TREE, NULL,
-		"API keys as {name, hash, project, scopes, rate}; `huiyin init` makes the first, `huiyin key` the "
-		"others",
-		NULL, 0, 0 },
-	{ "store.quota", HY_CONF_BYTES, "8GiB",
-		"Most that one daemon's store may hold; above 85 % of it intake is refused until there is room", NULL,
-		1 << 20, (int64_t)1 << 42 },
-	{ "retain", HY_CONF_DURATION, "7d", "How long a record stays in a stream after every station has passed it",
-		NULL, 0, 0 },
-	{ "keep.closed", HY_CONF_DURATION, "400d",
-		"How long the rows of a finished loop stay before they are folded into counters", NULL, 0, 0 },
-	{ "readers.max_lag", HY_CONF_DURATION, "7d",
-		"How far an outside reader of a stream may lag before it loses its place", NULL, 0, 0 },
-	{ "follow_up.wait", HY_CONF_DURATION, "7d",
-		"How long a resolved ticket waits for its customers' answers before it closes", NULL, 0, 0 },
-	{ "follow_up.receipt", HY_CONF_BOOL, "yes", "Whether a customer is told at once that the feedback has arrived",
-		NULL, 0, 0 },
+	{ "public_url", HY_CONF_TEXT, "http://127.0.0.1:8080", "How customers reach the collector's pages; links in notices begin with it", NULL, 0, 0 },
+	{ "projects", HY_CONF_TREE, NULL, "Projects as {name, number}; numbers stay with a project for ever. Without it: default, 1", NULL, 0, 0 },
+	{ "keys", HY_CONF_TREE, NULL, "API keys as {name, hash, project, scopes, rate}; `huiyin init` makes the first, `huiyin key` the others", NULL, 0, 0 },
+	{ "store.quota", HY_CONF_BYTES, "8GiB", "Most that one daemon's store may hold; above 85 % of it intake is refused until there is room", NULL, 1 << 20, (int64_t)1 << 42 },
+	{ "retain", HY_CONF_DURATION, "7d", "How long a record stays in a stream after every station has passed it", NULL, 0, 0 },
+	{ "keep.closed", HY_CONF_DURATION, "400d", "How long the rows of a finished loop stay before they are folded into counters", NULL, 0, 0 },
+	{ "readers.max_lag", HY_CONF_DURATION, "7d", "How far an outside reader of a stream may lag before it loses its place", NULL, 0, 0 },
+	{ "follow_up.wait", HY_CONF_DURATION, "7d", "How long a resolved ticket waits for its customers' answers before it closes", NULL, 0, 0 },
+	{ "follow_up.receipt", HY_CONF_BOOL, "yes", "Whether a customer is told at once that the feedback has arrived", NULL, 0, 0 },
 	{ "log.level", HY_CONF_WORD, "info", "What is logged", "error|warn|info|debug", 0, 0 },
-	{ "workers", HY_CONF_INT, "0",
-		"Threads that prepare records beside the writer; 0 = one for each further processor, at most 3", NULL,
-		0, 64 },
+	{ "workers", HY_CONF_INT, "0", "Threads that prepare records beside the writer; 0 = one for each further processor, at most 3", NULL, 0, 64 },
 	{ 0 },
 };
 /* clang-format on */
