@@ -90,6 +90,7 @@ struct hy_copied {
 	uint64_t first; /* of the records copied; after + 1 when there are none */
 	uint32_t count;
 	uint32_t damaged; /* those among them that fail their check: worth a line in the log */
+	uint64_t chain; /* h(first - 1) as their own block tells it: behind what fsck gave up, that is where the chain goes on */
 	struct hy_stream_state state; /* as it was: `head` >= first + count - 1 */
 };
 /* Appends the committed records behind `after` to `out`, in whole blocks (the first may begin in its middle): until the next would go

@@ -328,7 +328,7 @@ static void on_batch(struct hy_follow *f, struct hy_bytes raw, const struct hy_b
 	}
 	f->heard_ms = hy_mono_ms();
 	f->quiet_ms = 0;
-	if (!f->log_known && f->greeting && b->count == 0)
+	if (!f->log_known && b->count == 0)
 		begin_at(f, b);
 	if (!f->log_known || memcmp(b->log_id.b, f->received.log_id.b, sizeof(b->log_id.b)) != 0) {
 		drop_and_ask_again(f); /* the writer's log was made anew: our Hello will be refused */
@@ -394,8 +394,7 @@ static int64_t on_turn(void *arg)
 		say_hello(f, now_ms);
 	if (f->pull_due)
 		pull(f);
-	int64_t wait_ms = hello_in_ms(f, now_ms);
-	return wait_ms > 0 ? wait_ms : TICK_MS;
+	return hello_in_ms(f, now_ms);
 }
 
 /* ---- taking ------------------------------------------------------------------------------------------------------- */
@@ -438,15 +437,15 @@ static void release(struct hy_follow *f, struct held *h)
 	free(h);
 }
 
-/* Gives back the batches that are wholly behind `p`; the one it stands in stays. */
+/* Gives back the batches that are wholly behind `p`; the one it stands in, which is one of ours, stays. */
 static void release_before(struct hy_follow *f, struct place *p)
 {
-	while (f->first && f->first != p->batch) {
+	while (f->first != p->batch) {
 		struct held *h = f->first;
 		f->first = h->next;
 		release(f, h);
 	}
-	if (f->first && p->at == f->first->count) {
+	if (p->at == f->first->count) {
 		struct held *h = f->first;
 		f->first = h->next;
 		release(f, h);

@@ -336,7 +336,7 @@ int hy_link_open(struct hy_bytes raw, struct hy_frame *out)
 	int err = HY_OK;
 	memset(out, 0, sizeof(*out));
 	while (hy_wire_next(raw, &at, &item, &err)) {
-		if (item.number < HY_FRAME_HELLO || item.number > HY_FRAME_REFUSE)
+		if (item.number > HY_FRAME_REFUSE)
 			continue;
 		if (out->kind || item.wire_type != 2)
 			return HY_BAD_INPUT;

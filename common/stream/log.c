@@ -4,7 +4,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
+#include <unistd.h>
 
 #include "stream/block.h"
 
@@ -87,8 +87,7 @@ int hy_log_row(struct hy_txn *t, const char *name, struct hy_stream_state *out)
 
 static void new_log_id(struct hy_log_id *id)
 {
-	while (getrandom(id->b, sizeof(id->b), 0) != (ssize_t)sizeof(id->b))
-		; /* interrupted by a signal: 16 bytes come whole or not at all */
+	HY_ASSERT(getentropy(id->b, sizeof(id->b)) == 0); /* waits for the kernel where it must, and then can't fail */
 }
 
 /* Finds the first block's place and date, from the cursor on it. */
@@ -334,15 +333,12 @@ int hy_stream_trim(
 	struct hy_stream *s, struct hy_txn *t, uint64_t keep_after, int64_t before_ms, size_t blocks, size_t *removed)
 {
 	size_t gone = 0;
-	int err = HY_OK;
 	struct hy_cursor c = hy_cursor_open(t, s->table, HY_LIT(""));
-	for (; err == HY_OK && gone < blocks && hy_cursor_on(&c) && may_go(s, t, &c, keep_after, before_ms);
-		hy_cursor_next(&c)) {
-		err = hy_cursor_del(&c);
+	for (; gone < blocks && hy_cursor_on(&c) && may_go(s, t, &c, keep_after, before_ms); hy_cursor_next(&c)) {
+		hy_cursor_del(&c); /* a failure is remembered by the transaction, which then has no further rows */
 		gone++;
 	}
-	if (err == HY_OK)
-		err = hy_txn_err(t);
+	int err = hy_txn_err(t);
 	if (err == HY_OK && gone)
 		set_oldest(&s->next, &c);
 	hy_cursor_close(&c);
@@ -374,10 +370,8 @@ int hy_stream_erase(struct hy_stream *s, struct hy_txn *t, uint64_t seq)
 int hy_stream_renew(struct hy_stream *s, struct hy_txn *t)
 {
 	new_log_id(&s->next.log_id);
-	int err = hy_log_row_put(t, s->name, &s->next);
-	if (err == HY_OK && s->maker.count == 0)
-		s->dirty = false;
-	return err;
+	s->dirty = true;
+	return hy_stream_seal(s, t);
 }
 
 /* ---- serving ---- */
@@ -408,6 +402,8 @@ int hy_stream_copy(const struct hy_stream *s, struct hy_txn *t, uint64_t after, 
 			break;
 		if (err != HY_OK)
 			break; /* what came before is served first, the fault with the next call */
+		if (what->count == 0)
+			what->chain = hy_block_chain(&b, after);
 		what->count += hy_block_copy(&b, after, out, &what->damaged);
 		expected = first + b.count > expected ? first + b.count : expected;
 	}

@@ -7,6 +7,7 @@
 #include "stream/block.h"
 
 struct place {
+	uint64_t expected; /* where the block before ended; 0 = nothing yet: a log may begin anywhere */
 	uint64_t first, next; /* its own number and that of the block behind */
 	struct hy_bytes stored;
 	/* What the neighbours tell: the chain on both sides, and the dates between which it lies. */
@@ -28,7 +29,7 @@ struct check {
 static void note(struct check *c, uint64_t *count, uint64_t n, uint64_t seq)
 {
 	*count += n;
-	if (c->out->at_seq == 0 || seq < c->out->at_seq)
+	if (c->out->at_seq == 0) /* the walk goes forward */
 		c->out->at_seq = seq;
 }
 
@@ -38,7 +39,7 @@ static bool find(struct check *c, uint64_t from, uint64_t *first, struct hy_byte
 	hy_key_u64(&k, from);
 	struct hy_cursor cur = hy_cursor_open(c->t, c->table, HY_LIT(""));
 	hy_cursor_seek(&cur, hy_key_view(&k));
-	bool on = hy_cursor_on(&cur) && cur.key.size == 8;
+	bool on = hy_cursor_on(&cur);
 	if (on) {
 		*first = hy_be_get64(cur.key.data);
 		*stored = cur.value;
@@ -68,23 +69,24 @@ static int put_maker(struct check *c)
 
 /* ---- one flipped bit ---- */
 
+#define HEAD_MOST (HY_BLOCK_HEAD + 8 * HY_BLOCK_RECORDS) /* bytes under a block's checksum */
+
 static bool mend_bit(struct check *c, const struct place *p, int *err)
 {
 	struct hy_block b;
 	bool found = false;
-	if (p->stored.size < HY_BLOCK_HEAD || p->next - p->first > HY_BLOCK_RECORDS)
+	size_t bits = 8 * (p->stored.size < HEAD_MOST ? p->stored.size : HEAD_MOST);
+	if (p->stored.size < HY_BLOCK_HEAD)
 		return false;
-	size_t size = HY_BLOCK_HEAD + 8 * (size_t)(p->next - p->first);
 	uint8_t *copy = malloc(p->stored.size);
 	if (!copy) {
 		*err = HY_NO_MEMORY;
 		return false;
 	}
 	memcpy(copy, p->stored.data, p->stored.size);
-	for (size_t bit = 0; !found && bit < 8 * size && bit < 8 * p->stored.size; bit++) {
+	for (size_t bit = 0; !found && bit < bits; bit++) {
 		copy[bit / 8] ^= (uint8_t)(1 << bit % 8);
-		found = hy_block_open(hy_bytes(copy, p->stored.size), p->first, &b) == HY_OK &&
-			b.first + b.count == p->next;
+		found = hy_block_open(hy_bytes(copy, p->stored.size), p->first, &b) == HY_OK;
 		if (!found)
 			copy[bit / 8] ^= (uint8_t)(1 << bit % 8);
 	}
@@ -246,7 +248,8 @@ static void look_behind(struct check *c, struct place *p)
 		p->after_known = false;
 }
 
-static int check_block(struct check *c, struct place *p, uint64_t *expected)
+/* *again: the block was bad and is good now, so it can be looked at like any other. */
+static int check_block(struct check *c, struct place *p, bool *again)
 {
 	struct hy_block b;
 	int err = hy_block_open(p->stored, p->first, &b);
@@ -257,53 +260,63 @@ static int check_block(struct check *c, struct place *p, uint64_t *expected)
 		if (p->before_known && b.chain_before != p->before)
 			note(c, &c->out->broken_chain, 1, p->first);
 		tally(c, &b);
-		*expected = p->first + b.count;
-		p->before = hy_block_chain(&b, *expected);
+		p->expected = p->first + b.count;
+		p->before = hy_block_chain(&b, p->expected);
 		p->before_known = true;
 		p->before_ms = b.at_ms;
 		return HY_OK;
 	}
+	look_behind(c, p);
 	note(c, &c->out->bad_blocks, 1, p->first);
 	uint64_t mended = c->out->mended;
 	err = c->repair ? mend(c, p) : HY_OK;
-	*expected = p->next;
+	*again = c->out->mended > mended;
+	if (*again)
+		return err;
+	p->expected = p->next;
 	p->before = p->after;
 	p->before_known = p->after_known;
-	/* Good again, it tells the chain itself, which helps when the block behind is bad as well. */
-	if (err == HY_OK && c->out->mended > mended && find(c, p->first, &p->first, &p->stored) &&
-		hy_block_open(p->stored, p->first, &b) == HY_OK) {
-		tally(c, &b);
-		p->before = hy_block_chain(&b, *expected);
-		p->before_known = true;
-		p->before_ms = b.at_ms;
-	}
 	return err;
 }
 
 /* Blocks are missing before `next`. */
-static int fill(struct check *c, struct place *p, uint64_t expected, uint64_t next)
+static int fill(struct check *c, struct place *p, uint64_t next)
 {
-	note(c, &c->out->missing, next - expected, expected);
+	uint64_t from = p->expected;
+	note(c, &c->out->missing, next - from, from);
+	p->expected = next;
 	p->before_known = false;
-	return c->repair ? give_up(c, expected, next, p->before, p->before_ms) : HY_OK;
+	return c->repair ? give_up(c, from, next, p->before, p->before_ms) : HY_OK;
+}
+
+/* Rows that no log of ours would have: who put them there may have done more, so nothing is touched. */
+static int all_ours(struct check *c)
+{
+	int err = HY_OK;
+	struct hy_cursor cur = hy_cursor_open(c->t, c->table, HY_LIT(""));
+	for (; err == HY_OK && hy_cursor_on(&cur); hy_cursor_next(&cur))
+		if (cur.key.size != 8 || hy_be_get64(cur.key.data) - 1 >= c->row.head)
+			err = HY_CORRUPT;
+	hy_cursor_close(&cur);
+	return err;
 }
 
 static int walk(struct check *c)
 {
 	struct place p = { 0 };
-	uint64_t expected = 0; /* nothing yet: a log may begin anywhere */
-	int err = HY_OK;
-	for (uint64_t from = 0; err == HY_OK && find(c, from, &p.first, &p.stored); from = p.first + 1) {
-		if (p.first == 0 || p.first > c->row.head)
-			return HY_CORRUPT; /* not one of ours */
-		if (expected && p.first > expected)
-			err = fill(c, &p, expected, p.first);
-		look_behind(c, &p);
-		if (err == HY_OK && find(c, p.first, &p.first, &p.stored)) /* again: the filling was a write */
-			err = check_block(c, &p, &expected);
+	int err = all_ours(c);
+	for (uint64_t from = 0; err == HY_OK && find(c, from, &p.first, &p.stored);) {
+		bool again = false;
+		from = p.first;
+		if (p.expected && p.first > p.expected) {
+			err = fill(c, &p, p.first); /* a write: what was found has moved */
+			continue;
+		}
+		err = check_block(c, &p, &again);
+		from += !again;
 	}
-	if (err == HY_OK && expected && expected <= c->row.head)
-		err = fill(c, &p, expected, c->row.head + 1);
+	if (err == HY_OK && p.expected && p.expected <= c->row.head)
+		err = fill(c, &p, c->row.head + 1);
 	return err == HY_OK ? hy_txn_err(c->t) : err;
 }
 

@@ -168,7 +168,7 @@ int hy_readers_keep(struct hy_readers *r, struct hy_txn *t, bool *changed)
 	pthread_mutex_lock(&r->lock);
 	size_t top = r->top;
 	pthread_mutex_unlock(&r->lock);
-	for (size_t i = 0; i < top && err == HY_OK; i++) {
+	for (size_t i = 0; i < top; i++) {
 		struct hy_served *one = &r->all[i], now = { .used = false };
 		pthread_mutex_lock(&r->lock);
 		if (one->used) {

@@ -149,39 +149,14 @@ static void tell_damage(struct hy_served *one, uint64_t seq, int err)
 		one->row.stream, seq, hy_err_name(err));
 }
 
-/* h(seq - 1) as the block that holds `seq` tells it: where fsck gave up what lay before, that is where the chain goes on.
- * 0 when it can't be told. */
-static uint64_t chain_before(const struct hy_served *one, struct hy_txn *t, uint64_t seq)
-{
-	char table[HY_LINK_NAME + 4];
-	struct hy_key key = { .size = 0 };
-	struct hy_block b;
-	snprintf(table, sizeof(table), "log.%s", one->row.stream);
-	hy_key_u64(&key, seq);
-	struct hy_cursor c = hy_cursor_open(t, table, hy_bytes(NULL, 0));
-	hy_cursor_seek(&c, hy_key_view(&key));
-	if (!hy_cursor_on(&c))
-		c = hy_cursor_last(t, table, hy_bytes(NULL, 0));
-	else if (hy_be_get64(c.key.data) != seq)
-		hy_cursor_prev(&c);
-	uint64_t chain = 0;
-	if (hy_cursor_on(&c) && hy_block_open(c.value, hy_be_get64(c.key.data), &b) == HY_OK && seq < b.first + b.count)
-		chain = hy_block_chain(&b, seq - 1);
-	hy_cursor_close(&c);
-	return chain;
-}
-
 /* Sends one Batch: true when there may be more to send. */
 static bool send_batch(struct hy_serve *s, struct hy_served *one, size_t credit)
 {
 	struct hy_buffer frame = { 0 };
 	struct hy_copied copied;
-	uint64_t chain = 0;
 	hy_link_batch_begin(&frame);
 	struct hy_txn *t = hy_txn_begin(s->o.db, HY_READ);
 	int err = hy_stream_copy(one->stream, t, one->sent, credit, &frame, &copied);
-	if (err == HY_OK && copied.count > 0)
-		chain = chain_before(one, t, copied.first);
 	hy_txn_abort(&t);
 	if (err != HY_OK || copied.count == 0) {
 		hy_buffer_free(&frame);
@@ -197,7 +172,7 @@ static bool send_batch(struct hy_serve *s, struct hy_served *one, size_t credit)
 	struct hy_batch b = head_of(one, &copied.state);
 	b.first = copied.first;
 	b.count = copied.count;
-	b.chain = chain;
+	b.chain = copied.chain;
 	hy_link_batch_end(&frame, &b);
 	size_t size = frame.size;
 	if (!send_to(s, one, &frame))
@@ -213,12 +188,11 @@ static bool send_batch(struct hy_serve *s, struct hy_served *one, size_t credit)
  * reader with little room would never move. */
 static void feed(struct hy_serve *s, struct hy_served *one)
 {
-	while (one->stream && one->credit > 0 && one->outs < HY_STREAM_WINDOW &&
-		hy_stream_state(one->stream).head > one->sent) {
+	while (one->credit > 0 && one->outs < HY_STREAM_WINDOW && hy_stream_state(one->stream).head > one->sent) {
 		size_t used = on_their_way(one);
 		if (one->outs > 0 && used + BLOCK_MOST > one->credit)
 			break;
-		size_t left = one->credit > used ? one->credit - used : 1;
+		size_t left = one->credit - used;
 		if (!send_batch(s, one, left < HY_BATCH_BYTES ? left : HY_BATCH_BYTES))
 			break;
 	}
@@ -327,8 +301,7 @@ static uint64_t chain_at(struct hy_serve *s, struct hy_stream *stream, uint64_t 
 {
 	uint64_t chain = 0;
 	struct hy_txn *t = hy_txn_begin(s->o.db, HY_READ);
-	if (hy_stream_chain(stream, t, seq, &chain) != HY_OK)
-		chain = 0;
+	hy_stream_chain(stream, t, seq, &chain); /* 0 when it can't be told */
 	hy_txn_abort(&t);
 	return chain;
 }

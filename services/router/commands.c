@@ -189,7 +189,7 @@ static int run_answer(struct hy_step *s, struct hy_ask *a, enum ticket_verb verb
 	if (err)
 		return err;
 	if (k.row->awaiting == 0)
-		ticket_begin_wait(s, &k, (struct hy_id){ 0 });
+		ticket_begin_wait(s, &k);
 	return finish(s, a, &k, kind);
 }
 

@@ -382,7 +382,7 @@ static int round_outcome(struct hy_step *s, const Huiyin__Delivery *d)
 	if (err || !changed)
 		return err;
 	if (settled)
-		ticket_begin_wait(s, &k, HY_ID_FROM_PB(s->in->id));
+		ticket_begin_wait(s, &k);
 	if (people_content(&k) && ticket_can(&k, TICKET_CONFIRM)) {
 		confirmed = true;
 		err = ticket_move(s, &k, TICKET_CONFIRM, NULL, NULL);

@@ -75,8 +75,7 @@ int ticket_place(const struct ticket *k)
 
 int ticket_leads(int place, enum ticket_verb verb, const char **refusal)
 {
-	if (place <= 0 || place >= TICKET_PLACES)
-		hy_panic("a ticket in state %d", place);
+	HY_ASSERT(place > 0 && place < TICKET_PLACES);
 	if (refusal)
 		*refusal = table[place][verb].refusal;
 	return table[place][verb].to;
@@ -141,8 +140,6 @@ int ticket_move(struct hy_step *s, struct ticket *k, enum ticket_verb verb, cons
 	if (!to)
 		return HY_BAD_STATE;
 	k->row->state = (uint32_t)to;
-	if (verb == TICKET_JOIN)
-		return HY_OK;
 	k->row->changed_ms = s->now_ms;
 	k->row->actor = (char *)(uintptr_t)(actor ? actor : "");
 	arrive(s, k, verb, from);
@@ -161,8 +158,7 @@ int ticket_get_final(struct hy_txn *t, struct hy_arena *a, struct hy_id id, stru
 {
 	int err = ticket_get(t, a, id, out);
 	for (int i = 0; err == HY_OK && out->row->into.len; i++) {
-		if (i == MERGES_MAX)
-			hy_panic("tickets are merged in a circle");
+		HY_ASSERT(i < MERGES_MAX); /* or they are merged in a circle */
 		err = ticket_get(t, a, HY_ID_FROM_PB(out->row->into), out);
 	}
 	return err;
@@ -276,15 +272,19 @@ static char *label_name(const Huiyin__Label *label)
 int ticket_open(
 	struct hy_step *s, const struct department *d, const char *urgency, struct hy_id follows, struct ticket *out)
 {
-	Huiyin__Router__Ticket *row = hy_arena_get(s->arena, sizeof(*row));
-	Huiyin__Router__Labels *labels = hy_arena_get(s->arena, sizeof(*labels));
-	struct hy_id *followed = hy_arena_get(s->arena, sizeof(*followed));
+	struct {
+		Huiyin__Router__Ticket row;
+		Huiyin__Router__Labels labels;
+		struct hy_id follows;
+	} *fresh = hy_arena_get(s->arena, sizeof(*fresh));
 	char *subject = subject_of(s->arena, s->in->feedback->remark);
-	if (!row || !labels || !followed || !subject)
+	if (!fresh || !subject)
 		return HY_NO_MEMORY;
+	Huiyin__Router__Ticket *row = &fresh->row;
+	Huiyin__Router__Labels *labels = &fresh->labels;
 	huiyin__router__ticket__init(row);
 	huiyin__router__labels__init(labels);
-	*followed = follows;
+	fresh->follows = follows;
 	row->project = s->in->project;
 	row->state = NEW;
 	row->round = 1;
@@ -294,7 +294,7 @@ int ticket_open(
 	row->labels = labels;
 	labels->urgency = (char *)(uintptr_t)urgency;
 	if (!hy_id_is_zero(follows))
-		row->follows = row_id(followed);
+		row->follows = row_id(&fresh->follows);
 	if (s->in->classification) {
 		const Huiyin__Classification *c = s->in->classification;
 		labels->type = label_name(c->type);
@@ -320,14 +320,11 @@ void ticket_set_due(struct hy_step *s, struct ticket *k, const struct department
 	hy_txn_put(s->txn, "due", hy_key_view(&key), HY_LIT("o"));
 }
 
-void ticket_begin_wait(struct hy_step *s, struct ticket *k, struct hy_id delivery)
+void ticket_begin_wait(struct hy_step *s, struct ticket *k)
 {
-	struct hy_id *cause = hy_arena_get(s->arena, sizeof(*cause));
 	k->row->wait_ms = s->now_ms + hy_conf_int(hy_daemon_conf(s->daemon), "follow_up.wait");
-	if (cause && !hy_id_is_zero(delivery)) {
-		*cause = delivery;
-		k->row->last_delivery = row_id(cause);
-	}
+	if (s->in)
+		k->row->last_delivery = s->in->id;
 	struct hy_key key = row_due_key(k->row->wait_ms, hy_id_bytes(&k->id));
 	hy_txn_put(s->txn, "due", hy_key_view(&key), HY_LIT("w"));
 }
@@ -413,7 +410,7 @@ static void set_time(json_t *j, const char *name, int64_t ms)
 
 static void set_text(json_t *j, const char *name, const char *text)
 {
-	if (text && text[0])
+	if (text[0])
 		json_object_set_new(j, name, json_string(text));
 }
 

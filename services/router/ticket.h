@@ -75,8 +75,8 @@ int ticket_open(
 	struct hy_step *s, const struct department *d, const char *urgency, struct hy_id follows, struct ticket *out);
 /* A due time from now, by department and urgency; its row in "due". */
 void ticket_set_due(struct hy_step *s, struct ticket *k, const struct department *d);
-/* Everybody of the round has been told: the wait begins. */
-void ticket_begin_wait(struct hy_step *s, struct ticket *k, struct hy_id delivery);
+/* Everybody of the round has been told: the wait begins. The step's delivery, where it has one, is what began it. */
+void ticket_begin_wait(struct hy_step *s, struct ticket *k);
 
 /* ---- events ---- */
 

@@ -317,6 +317,85 @@ static void a_tool_reads_a_log_and_makes_none(void **state)
 	assert_int_equal(seen.good, 5);
 }
 
+static void put_u64(uint8_t *p, uint64_t v)
+{
+	for (int i = 0; i < 8; i++)
+		p[i] = (uint8_t)(v >> 8 * i);
+}
+
+/* A block of that many empty records, sound by its checksum, whose records' part is longer by `more`. */
+static int open_block_of(uint32_t count, uint32_t more)
+{
+	static uint8_t bytes[HY_BLOCK_HEAD + 10 * (HY_BLOCK_RECORDS + 1) + 1];
+	struct hy_block b;
+	uint32_t arrays = 8 * count, wire = 2 * count + more;
+	memset(bytes, 0, sizeof(bytes));
+	bytes[8] = HY_BLOCK_VERSION;
+	bytes[10] = (uint8_t)count;
+	bytes[12] = (uint8_t)wire;
+	bytes[13] = (uint8_t)(wire >> 8);
+	put_u64(bytes + 24, 1);
+	put_u64(bytes, XXH3_64bits(bytes + 8, HY_BLOCK_HEAD - 8 + arrays));
+	return hy_block_open(hy_bytes(bytes, HY_BLOCK_HEAD + arrays + wire), 1, &b);
+}
+
+static void a_block_that_makes_no_sense_is_not_read_however_right_its_checksum(void **state)
+{
+	(void)state;
+	assert_int_equal(open_block_of(1, 0), HY_OK);
+	assert_int_equal(open_block_of(HY_BLOCK_RECORDS, 0), HY_OK);
+	assert_int_equal(open_block_of(0, 0), HY_DAMAGED);
+	assert_int_equal(open_block_of(1, 1), HY_DAMAGED);
+	assert_int_equal(open_block_of(HY_BLOCK_RECORDS + 1, 0), HY_DAMAGED);
+}
+
+static void a_row_that_is_no_block_stops_reading(void **state)
+{
+	struct fx *fx = *state;
+	uint64_t at_seq;
+	fx_add(fx, 10, 40, 1);
+	struct hy_txn *t = hy_txn_begin(fx->db, HY_WRITE);
+	assert_int_equal(hy_txn_put(t, TABLE, HY_LIT("x"), HY_LIT("not ours")), HY_OK);
+	struct seen seen = { .next = 1, .size = 40 };
+	assert_int_equal(hy_stream_read(fx->log, t, 0, see, &seen, &at_seq), HY_DAMAGED);
+	assert_int_equal(seen.good, 10);
+	assert_int_equal(at_seq, 11);
+	hy_txn_abort(&t);
+}
+
+static void an_empty_log_without_its_row_has_no_chain(void **state)
+{
+	struct fx *fx = *state;
+	uint64_t chain = 9;
+	struct hy_txn *t = hy_txn_begin(fx->db, HY_WRITE);
+	assert_int_equal(hy_stream_chain(fx->log, t, 0, &chain), HY_OK);
+	assert_int_equal(chain, 0);
+	hy_txn_del(t, "stream", HY_LIT("head/feedback"));
+	assert_int_equal(hy_stream_chain(fx->log, t, 0, &chain), HY_NOT_FOUND);
+	hy_txn_put(t, "stream", HY_LIT("head/feedback"), HY_LIT(""));
+	assert_int_equal(hy_stream_chain(fx->log, t, 0, &chain), HY_CORRUPT);
+	hy_txn_abort(&t);
+}
+
+static void a_last_block_with_a_bad_head_goes_with_the_others_once_all_have_read_it(void **state)
+{
+	struct fx *fx = *state;
+	size_t size, removed;
+	fx_add(fx, 200, 40, 5);
+	struct hy_txn *t = hy_txn_begin(fx->db, HY_WRITE);
+	uint8_t *bytes = block_bytes(t, 129, &size);
+	bytes[9] ^= 1;
+	plant(t, 129, bytes, size);
+	free(bytes);
+	assert_int_equal(hy_stream_trim(fx->log, t, 199, INT64_MAX, 9, &removed), HY_OK);
+	assert_int_equal(removed, 1);
+	assert_int_equal(hy_stream_trim(fx->log, t, 200, INT64_MAX, 9, &removed), HY_OK);
+	assert_int_equal(removed, 1);
+	assert_int_equal(hy_txn_commit(&t), HY_OK);
+	hy_stream_settled(fx->log, true);
+	assert_int_equal(hy_stream_state(fx->log).oldest, 201);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -329,6 +408,10 @@ int main(void)
 		T(a_missing_block_is_noticed),
 		T(a_log_whose_end_is_not_what_was_written_does_not_open),
 		T(a_tool_reads_a_log_and_makes_none),
+		T(a_block_that_makes_no_sense_is_not_read_however_right_its_checksum),
+		T(a_row_that_is_no_block_stops_reading),
+		T(an_empty_log_without_its_row_has_no_chain),
+		T(a_last_block_with_a_bad_head_goes_with_the_others_once_all_have_read_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -408,6 +408,52 @@ static void a_renewed_log_has_the_same_records_under_another_id(void **state)
 	assert_int_equal(seen.good, 20);
 }
 
+static void the_snapshot_of_a_trim_that_took_everything_shows_nothing_new(void **state)
+{
+	struct fx *fx = *state;
+	struct hy_copied what;
+	fx_add(fx, 10, 50, 1);
+	struct hy_txn *t = hy_txn_begin(fx->db, HY_WRITE);
+	assert_int_equal(hy_stream_trim(fx->log, t, 10, INT64_MAX, 9, NULL), HY_OK);
+	assert_int_equal(hy_txn_commit(&t), HY_OK);
+	assert_int_equal(fx_copy(fx, 0, SIZE_MAX, &what), HY_OK);
+	assert_int_equal(what.count, 0);
+	hy_stream_settled(fx->log, true);
+	assert_int_equal(fx_copy(fx, 0, SIZE_MAX, &what), HY_NOT_FOUND);
+}
+
+static void a_log_renewed_in_the_middle_of_a_step_keeps_the_steps_records(void **state)
+{
+	struct fx *fx = *state;
+	fx_add(fx, 3, 50, 1);
+	struct hy_stream_state before = hy_stream_state(fx->log);
+	struct hy_txn *t = hy_txn_begin(fx->db, HY_WRITE);
+	assert_int_equal(hy_stream_append(fx->log, t, record(4, 50), 1, NULL), HY_OK);
+	assert_int_equal(hy_stream_renew(fx->log, t), HY_OK);
+	assert_int_equal(hy_stream_append(fx->log, t, record(5, 50), 1, NULL), HY_OK);
+	assert_int_equal(hy_stream_seal(fx->log, t), HY_OK);
+	assert_int_equal(hy_txn_commit(&t), HY_OK);
+	hy_stream_settled(fx->log, true);
+	fx_reopen(fx);
+	assert_memory_not_equal(hy_stream_state(fx->log).log_id.b, before.log_id.b, 16);
+	struct seen seen = { .next = 1, .size = 50 };
+	assert_int_equal(fx_read(fx, 0, &seen, NULL), HY_OK);
+	assert_int_equal(seen.good, 5);
+}
+
+static void a_record_larger_than_an_envelope_belongs_into_no_block(void **state)
+{
+	struct fx *fx = *state;
+	static struct hy_block_maker m;
+	hy_block_begin(&m, 1, 0);
+	assert_true(hy_block_fits(&m, HY_WIRE_ENVELOPE_MAX));
+	assert_false(hy_block_fits(&m, HY_WIRE_ENVELOPE_MAX + 1));
+	struct hy_txn *t = hy_txn_begin(fx->db, HY_WRITE);
+	assert_int_equal(hy_stream_append(fx->log, t, record(1, HY_WIRE_ENVELOPE_MAX + 1), 1, NULL), HY_TOO_LARGE);
+	hy_txn_abort(&t);
+	hy_stream_settled(fx->log, false);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -428,6 +474,9 @@ int main(void)
 		T(a_snapshot_that_shows_an_unsettled_trim_is_no_damage),
 		T(an_erased_record_leaves_its_number_its_check_and_nothing_else),
 		T(a_renewed_log_has_the_same_records_under_another_id),
+		T(the_snapshot_of_a_trim_that_took_everything_shows_nothing_new),
+		T(a_log_renewed_in_the_middle_of_a_step_keeps_the_steps_records),
+		T(a_record_larger_than_an_envelope_belongs_into_no_block),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

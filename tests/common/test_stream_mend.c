@@ -2,6 +2,8 @@
 /* fsck: damage is found wherever it is, mended where the result can be proved, and marked where it can't. */
 #include "common/log_fixture.h"
 
+#include <xxhash.h>
+
 enum { RECORDS = 500, BLOCK = 128 };
 
 static struct hy_log_report report(struct hy_txn *t, bool repair)
@@ -226,6 +228,159 @@ static void two_bad_blocks_in_a_row_are_told_apart(void **state)
 	assert_int_equal(read_all(fx, t).good, RECORDS);
 }
 
+static void del(struct hy_txn *t, uint64_t first)
+{
+	struct hy_key k = { 0 };
+	hy_key_u64(&k, first);
+	assert_int_equal(hy_txn_del(t, TABLE, hy_key_view(&k)), HY_OK);
+}
+
+static void two_lost_blocks_in_a_row_leave_their_neighbours_alone(void **state)
+{
+	struct fx *fx = *state;
+	size_t size;
+	fx_add(fx, RECORDS, 40, 5);
+	struct hy_txn *t = hy_txn_begin(fx->db, HY_WRITE);
+	uint8_t *bad = take_block(t, 129, &size);
+	memset(bad, 0, size);
+	plant(t, 129, bad, size);
+	plant(t, 257, bad, size);
+	free(bad);
+	struct hy_log_report r = report(t, true);
+	assert_true(r.bad_blocks == 2 && r.mended == 0 && r.lost == 2 * BLOCK && r.missing == 0);
+	struct seen seen = read_all(fx, t);
+	assert_true(seen.good == RECORDS - 2 * BLOCK && seen.damaged == 2 * BLOCK);
+}
+
+static void a_cut_or_swollen_block_is_given_up(void **state)
+{
+	struct fx *fx = *state;
+	static uint8_t bytes[HY_WIRE_ENVELOPE_MAX + 4096];
+	static const size_t sizes[] = { 0, 20, 100, sizeof(bytes) };
+	fx_add(fx, RECORDS, 40, 5);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		struct hy_txn *t = hy_txn_begin(fx->db, HY_WRITE);
+		plant(t, 129, bytes, sizes[i]);
+		struct hy_log_report r = report(t, true);
+		assert_true(r.bad_blocks == 1 && r.mended == 0 && r.lost == BLOCK);
+		hy_txn_abort(&t);
+	}
+}
+
+static void a_flipped_bit_is_mended_though_the_block_behind_is_missing(void **state)
+{
+	struct fx *fx = *state;
+	size_t size;
+	fx_add(fx, RECORDS, 40, 5);
+	struct hy_txn *t = hy_txn_begin(fx->db, HY_WRITE);
+	uint8_t *bad = take_block(t, 129, &size);
+	bad[17] ^= 1;
+	plant(t, 129, bad, size);
+	free(bad);
+	del(t, 257);
+	struct hy_log_report r = report(t, true);
+	assert_true(r.mended == 1 && r.missing == BLOCK && r.lost == BLOCK);
+	struct seen seen = read_all(fx, t);
+	assert_true(seen.good == RECORDS - BLOCK && seen.damaged == BLOCK);
+}
+
+static void a_head_is_made_again_around_a_damaged_frame(void **state)
+{
+	static const uint8_t tags[] = { 0x52, 0x48, 0x07 }; /* another field, another type, none at all */
+	struct fx *fx = *state;
+	size_t size;
+	fx_add(fx, RECORDS, 40, 5);
+	for (size_t i = 0; i < sizeof(tags); i++) {
+		struct hy_txn *t = hy_txn_begin(fx->db, HY_WRITE);
+		uint8_t *bad = take_block(t, 129, &size);
+		memset(bad, 0, HY_BLOCK_HEAD);
+		bad[HY_BLOCK_HEAD + 8 * BLOCK + 42] = tags[i]; /* the second record's */
+		plant(t, 129, bad, size);
+		free(bad);
+		struct hy_log_report r = report(t, true);
+		assert_true(r.mended == 1 && r.lost == 0 && r.damaged == 0);
+		hy_txn_abort(&t);
+	}
+}
+
+static void an_erased_record_stays_erased_when_its_head_is_made_again(void **state)
+{
+	struct fx *fx = *state;
+	size_t size;
+	fx_add(fx, RECORDS, 40, 5);
+	struct hy_txn *t = hy_txn_begin(fx->db, HY_WRITE);
+	assert_int_equal(hy_stream_erase(fx->log, t, 200), HY_OK);
+	uint8_t *bad = take_block(t, 129, &size);
+	memset(bad, 0, HY_BLOCK_HEAD);
+	plant(t, 129, bad, size);
+	free(bad);
+	struct hy_log_report r = report(t, true);
+	assert_true(r.mended == 1 && r.erased == 1 && r.lost == 0);
+	struct seen seen = read_all(fx, t);
+	assert_true(seen.good == RECORDS - 1 && seen.erased == 1);
+}
+
+static void a_head_made_again_is_dated_between_its_neighbours(void **state)
+{
+	struct fx *fx = *state;
+	struct hy_block b;
+	size_t size;
+	fx_add(fx, BLOCK, 40, 5);
+	fx_add(fx, BLOCK, 40, 6);
+	fx_add(fx, BLOCK, 40, 7);
+	struct hy_txn *t = hy_txn_begin(fx->db, HY_WRITE);
+	uint8_t *bad = take_block(t, 129, &size);
+	memset(bad, 0, HY_BLOCK_HEAD);
+	bad[22] = 1; /* a date far from now */
+	plant(t, 129, bad, size);
+	free(bad);
+	assert_int_equal(report(t, true).mended, 1);
+	bad = take_block(t, 129, &size);
+	assert_int_equal(hy_block_open(hy_bytes(bad, size), 129, &b), HY_OK);
+	assert_int_equal(b.at_ms, 5);
+	free(bad);
+	hy_txn_abort(&t);
+}
+
+static void what_a_newer_version_or_somebody_else_wrote_is_left_alone(void **state)
+{
+	struct fx *fx = *state;
+	struct hy_log_report r;
+	fx_add(fx, RECORDS, 40, 5);
+	uint8_t later[HY_BLOCK_HEAD + 8] = { [8] = HY_BLOCK_VERSION + 1, [10] = 1 };
+	uint64_t sum = XXH3_64bits(later + 8, sizeof(later) - 8);
+	for (int i = 0; i < 8; i++)
+		later[i] = (uint8_t)(sum >> 8 * i);
+	struct hy_txn *t = hy_txn_begin(fx->db, HY_WRITE);
+	plant(t, 129, later, sizeof(later));
+	assert_int_equal(hy_stream_check(t, "feedback", true, &r), HY_NEWER);
+	hy_txn_abort(&t);
+	static const struct {
+		const char *key;
+		size_t size;
+	} strange[] = { { "x", 1 }, { "\0", 1 }, { "\0\0\0\0\0\0\0\0", 8 }, { "\0\0\0\0\0\0\x10\0", 8 } };
+	for (size_t i = 0; i < sizeof(strange) / sizeof(strange[0]); i++) {
+		t = hy_txn_begin(fx->db, HY_WRITE);
+		hy_txn_put(t, TABLE, hy_bytes(strange[i].key, strange[i].size), HY_LIT("not ours"));
+		assert_int_equal(hy_stream_check(t, "feedback", true, &r), HY_CORRUPT);
+		assert_int_equal(r.blocks, 0);
+		hy_txn_abort(&t);
+	}
+	t = hy_txn_begin(fx->db, HY_WRITE);
+	hy_txn_put(t, "stream", HY_LIT("head/feedback"), HY_LIT("\x02 later"));
+	assert_int_equal(hy_stream_check(t, "feedback", true, &r), HY_NEWER);
+	hy_txn_abort(&t);
+}
+
+static void an_empty_log_is_sound(void **state)
+{
+	struct fx *fx = *state;
+	struct hy_txn *t = hy_txn_begin(fx->db, HY_WRITE);
+	struct hy_log_report want = { 0 }, r = report(t, true);
+	assert_memory_equal(&r, &want, sizeof(r));
+	hy_txn_abort(&t);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -238,6 +393,14 @@ int main(void)
 		T(what_cannot_be_proved_becomes_markers_and_reading_goes_on),
 		T(missing_blocks_are_filled_with_markers),
 		T(two_bad_blocks_in_a_row_are_told_apart),
+		T(two_lost_blocks_in_a_row_leave_their_neighbours_alone),
+		T(a_cut_or_swollen_block_is_given_up),
+		T(a_flipped_bit_is_mended_though_the_block_behind_is_missing),
+		T(a_head_is_made_again_around_a_damaged_frame),
+		T(an_erased_record_stays_erased_when_its_head_is_made_again),
+		T(a_head_made_again_is_dated_between_its_neighbours),
+		T(what_a_newer_version_or_somebody_else_wrote_is_left_alone),
+		T(an_empty_log_is_sound),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
