@@ -59,7 +59,7 @@ static int opens(struct fx *fx)
 static void whoever_runs_out_of_memory_says_so_and_the_log_is_what_it_was(void **state)
 {
 	struct fx *fx = *state;
-	int (*const works[])(struct fx *fx) = { reads, copies, tells_a_chain, erases, trims, opens };
+	int (*const works[])(struct fx * fx) = { reads, copies, tells_a_chain, erases, trims, opens };
 	fx_add(fx, RECORDS, 40, 5);
 	for (size_t i = 0; i < sizeof(works) / sizeof(works[0]); i++) {
 		int err;

@@ -455,8 +455,9 @@ static void a_mark_of_a_newer_version_or_a_damaged_one_stops_the_start(void **st
 		const char *row;
 		size_t size;
 		int err;
-	} bad[] = { { "\x02 later", 7, HY_NEWER }, { "\x01 short", 7, HY_CORRUPT }, { "", 0, HY_CORRUPT } };
-	for (size_t i = 0; i < 3; i++) {
+	} bad[] = { { "\x02 later", 7, HY_NEWER }, { "\x01 short", 7, HY_CORRUPT }, { "", 0, HY_CORRUPT },
+		{ "\0 as long as a mark, of no version", 33, HY_CORRUPT } };
+	for (size_t i = 0; i < 4; i++) {
 		struct hy_fault f = { 0 };
 		struct hy_follow_options o = { e->reader_db, "classifier", "feedback", e->endpoint, 1, e->reader_loop };
 		struct hy_txn *t = hy_txn_begin(e->reader_db, HY_WRITE);

@@ -142,6 +142,18 @@ static void a_row_that_was_changed_behind_our_back_is_written_again(void **state
 	assert_int_equal(again.all[0].row.kept, one->row.kept);
 }
 
+static void a_mark_that_moved_on_is_written_with_the_next_step(void **state)
+{
+	(void)state;
+	struct hy_served *one = add("audit", "feedback", 7, true);
+	assert_true(keep());
+	assert_false(keep()); /* seen in a later transaction: it was committed */
+	hy_readers_heard(&readers, one, 8);
+	assert_int_equal(hy_readers_floor(&readers, "feedback", NULL, true), 7);
+	assert_true(keep());
+	assert_int_equal(hy_readers_floor(&readers, "feedback", NULL, true), 8);
+}
+
 static void a_reader_that_only_shows_itself_is_written_once_an_hour(void **state)
 {
 	(void)state;
@@ -182,6 +194,7 @@ int main(void)
 		T(a_reader_that_was_not_heard_for_long_is_not_linked),
 		T(a_reader_without_a_row_is_forgotten_as_well),
 		T(a_row_that_was_changed_behind_our_back_is_written_again),
+		T(a_mark_that_moved_on_is_written_with_the_next_step),
 		T(a_reader_that_only_shows_itself_is_written_once_an_hour),
 		T(in_a_failed_transaction_nothing_is_kept_and_nobody_forgotten),
 	};

@@ -501,6 +501,7 @@ static void a_row_of_a_newer_version_or_a_damaged_one_stops_the_start(void **sta
 		{ "reader/feedback/x", "\x02 later", 7, HY_NEWER },
 		{ "reader/feedback/x", "\x01 short", 7, HY_CORRUPT },
 		{ "reader/feedback/x", "", 0, HY_CORRUPT },
+		{ "reader/feedback/x", "\0 as long as a row", 18, HY_CORRUPT },
 		{ "reader/feedback", "\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 18, HY_CORRUPT },
 		{ "reader/a-name-that-is-too-long-for-a-stream/x", "\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 18,
 			HY_CORRUPT },

@@ -112,7 +112,7 @@ static void rt_bytes(uint8_t out[16], char kind, uint32_t n)
 	out[12] = n >> 24, out[13] = n >> 16, out[14] = n >> 8, out[15] = n;
 }
 
-static int rt_say_packed(struct fx *fx, uint32_t n, const struct rt_say *say)
+static inline int rt_say_packed(struct fx *fx, uint32_t n, const struct rt_say *say)
 {
 	Huiyin__Envelope e = HUIYIN__ENVELOPE__INIT;
 	Huiyin__Feedback f = HUIYIN__FEEDBACK__INIT;
@@ -189,7 +189,7 @@ static struct hy_id rt_ticket(uint32_t opener)
 }
 
 /* What the notifier says about one person and one notice. */
-static int rt_deliver(struct fx *fx, Huiyin__NoticeKind kind, Huiyin__Outcome outcome, struct hy_id ticket,
+static inline int rt_deliver(struct fx *fx, Huiyin__NoticeKind kind, Huiyin__Outcome outcome, struct hy_id ticket,
 	uint32_t round, uint32_t who, uint32_t feedback)
 {
 	static uint32_t made;
@@ -220,7 +220,7 @@ static int rt_deliver(struct fx *fx, Huiyin__NoticeKind kind, Huiyin__Outcome ou
 
 /* ---- looking ---- */
 
-static size_t rt_events(struct fx *fx, Huiyin__TicketEventKind kind)
+static inline size_t rt_events(struct fx *fx, Huiyin__TicketEventKind kind)
 {
 	size_t n = 0;
 	fx_outputs(fx);
@@ -229,7 +229,7 @@ static size_t rt_events(struct fx *fx, Huiyin__TicketEventKind kind)
 	return n;
 }
 
-static Huiyin__Envelope *rt_event(struct fx *fx, Huiyin__TicketEventKind kind)
+static inline Huiyin__Envelope *rt_event(struct fx *fx, Huiyin__TicketEventKind kind)
 {
 	fx_outputs(fx);
 	for (size_t i = fx->output_count; i-- > 0;)
@@ -240,7 +240,7 @@ static Huiyin__Envelope *rt_event(struct fx *fx, Huiyin__TicketEventKind kind)
 }
 
 /* The decision on the feedback that came last. */
-static Huiyin__Routed *rt_routed(struct fx *fx)
+static inline Huiyin__Routed *rt_routed(struct fx *fx)
 {
 	fx_outputs(fx);
 	for (size_t i = fx->output_count; i-- > 0;)
@@ -251,7 +251,7 @@ static Huiyin__Routed *rt_routed(struct fx *fx)
 }
 
 /* A command with up to three arguments; its code. *out (may be NULL) is the caller's to give back. */
-static int rt_ask(struct fx *fx, json_t **out, const char *verb, const char *const arguments[])
+static inline int rt_ask(struct fx *fx, json_t **out, const char *verb, const char *const arguments[])
 {
 	const char *text = "";
 	int err = hy_daemon_ask(fx->daemon, verb, arguments, &text);
@@ -270,7 +270,7 @@ static int rt_ask(struct fx *fx, json_t **out, const char *verb, const char *con
 	} while (0)
 
 /* One member of a ticket as `ticket.show` tells it. */
-static int rt_number(struct fx *fx, const char *ticket, const char *member)
+static inline int rt_number(struct fx *fx, const char *ticket, const char *member)
 {
 	json_t *j;
 	assert_int_equal(rt_ask(fx, &j, "ticket.show", (const char *const[]){ "ticket", ticket, NULL }), HY_OK);
@@ -279,7 +279,7 @@ static int rt_number(struct fx *fx, const char *ticket, const char *member)
 	return n;
 }
 
-static void rt_is(struct fx *fx, const char *ticket, const char *member, const char *value)
+static inline void rt_is(struct fx *fx, const char *ticket, const char *member, const char *value)
 {
 	json_t *j;
 	assert_int_equal(rt_ask(fx, &j, "ticket.show", (const char *const[]){ "ticket", ticket, NULL }), HY_OK);
@@ -297,7 +297,7 @@ static inline int rt_rows(struct fx *fx, const char *table)
 }
 
 /* A member of the audit, "open" or "excused.spam". */
-static int rt_audit(struct fx *fx, const char *member)
+static inline int rt_audit(struct fx *fx, const char *member)
 {
 	json_t *j;
 	assert_int_equal(rt_ask(fx, &j, "audit", (const char *const[]){ NULL }), HY_OK);
