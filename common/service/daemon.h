@@ -1,5 +1,8 @@
 /* What the skeleton's rooms share; services see service.h alone.
- *   daemon.c    opens, runs and closes: threads, signals, the writer's loop
+ *   daemon.c    opens and closes
+ *   settings.c  huiyin.yaml as every daemon reads it
+ *   run.c       running: threads, signals, the writer's loop
+ *   offline.c   driven by hand
  *   step.c      gathers work, runs a step, and decides what a failure means
  *   emit.c      what a handler may put on its stream
  *   timers.c    rows with a due time
@@ -217,7 +220,8 @@ int64_t dead_count(struct hy_txn *t);
 bool dead_is_feedback(struct hy_bytes record);
 int64_t dead_feedback(struct hy_daemon *d, struct hy_txn *t, const struct hy_id *upto); /* feedbacks among them, given up ones too; upto NULL = all */
 
-/* daemon.c */
+/* settings.c, run.c */
+void daemon_work(struct hy_daemon *d); /* service->work(), when it is its time */
 extern const struct hy_conf_row hy_service_conf[];
 int daemon_configure(struct hy_daemon *d, const char *conf_path, struct hy_buffer *report);
 
