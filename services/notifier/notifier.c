@@ -240,9 +240,9 @@ static int notifier_open(struct hy_daemon *d, void *self, struct hy_fault *f)
 	struct notifier *n = self;
 	n->daemon = d;
 	n->scratch = hy_arena_new(0);
-	int err = hy_secret_load(hy_daemon_path(d, "keys/contact.key"), &n->contact_key, f);
+	int err = hy_daemon_secret(d, "contact.key", &n->contact_key, f);
 	if (err == HY_OK)
-		err = hy_secret_load(hy_daemon_path(d, "keys/follow-up.key"), &n->follow_up_key, f);
+		err = hy_daemon_secret(d, "follow-up.key", &n->follow_up_key, f);
 	if (err == HY_OK)
 		err = open_templates(n, f);
 	if (err == HY_OK)
