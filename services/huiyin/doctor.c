@@ -181,15 +181,15 @@ static void check_user(struct doctor *d)
 		return;
 	}
 	size_t own = count_own(d, &u, &answering);
-	if (!u.own)
+	if (answering && own == answering)
+		find(d, "user", GOOD, "each daemon runs as a user of its own, huiyin-NAME");
+	else if (!u.own)
 		find(d, "user", WARN, "`huiyin up` started by root runs every daemon as root: %s", u.why);
-	else if (own < answering)
+	else if (answering)
 		find(d, "user", WARN,
 			"%zu of %zu daemons don't run as users of their own; `huiyin up` started anew by root gives "
 			"each its own",
 			answering - own, answering);
-	else if (answering)
-		find(d, "user", GOOD, "each daemon runs as a user of its own, huiyin-NAME");
 	else
 		find(d, "user", GOOD, "`huiyin up` started by root runs each daemon as a user of its own, huiyin-NAME");
 }
