@@ -7,7 +7,7 @@
 #endif
 
 /* In a flood work() gets its turn this often: what it does (a batch of mail files takes some 50 ms) would hold up everything behind. */
-enum { WORK_PAUSE_MS = 250 };
+enum { WORK_PAUSE_MS = 1000 };
 
 /* Jobs of one turn reach the writer together: woken by the first, it would commit that one alone while the others wait for a commit more. */
 static int64_t hand_over(void *arg)

@@ -117,7 +117,7 @@ struct hy_service {
 	int (*serve)(struct hy_daemon *d, struct hy_loop *server, void *self, struct hy_fault *f);
 	void (*serve_stop)(struct hy_daemon *d, void *self);
 	/* The writer thread's chance to do outside work (write a mail file, drive a transfer) between steps; returns ms until it wants to be called again, -1 for not by itself.
-	 * While more than a step's worth of records waits on an input it is called four times a second only. */
+	 * While more than a step's worth of records waits on an input it is called once a second only. */
 	int64_t (*work)(struct hy_daemon *d, void *self);
 	/* After each commit, writer thread: the snapshot prepare() will see. NULL = none. */
 	const void *(*view)(struct hy_daemon *d, void *self);
