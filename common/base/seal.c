@@ -27,7 +27,7 @@ int hy_secret_make(const char *path, struct hy_fault *f)
 	return HY_OK;
 }
 
-int hy_secret_load(const char *path, struct hy_secret *out, struct hy_fault *f)
+static int secret_load(const char *path, unsigned forbidden, struct hy_secret *out, struct hy_fault *f)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct stat st;
@@ -35,15 +35,26 @@ int hy_secret_load(const char *path, struct hy_secret *out, struct hy_fault *f)
 		int saved = errno;
 		if (fd >= 0)
 			close(fd);
-		return hy_fail(f, HY_CONFIG, "%s: can't read the key: %s; `huiyin init` makes it", path, strerror(saved));
+		return hy_fail(
+			f, HY_CONFIG, "%s: can't read the key: %s; `huiyin init` makes it", path, strerror(saved));
 	}
 	int err = HY_OK;
-	if (st.st_mode & 077)
+	if (st.st_mode & forbidden)
 		err = hy_fail(f, HY_FORBIDDEN, "%s: others may read this key; chmod 600 it", path);
 	else if (read(fd, out->b, sizeof(out->b)) != (ssize_t)sizeof(out->b) || st.st_size != (off_t)sizeof(out->b))
 		err = hy_fail(f, HY_CONFIG, "%s: not a key of 32 bytes", path);
 	close(fd);
 	return err;
+}
+
+int hy_secret_load(const char *path, struct hy_secret *out, struct hy_fault *f)
+{
+	return secret_load(path, 077, out, f);
+}
+
+int hy_secret_load_credential(const char *path, struct hy_secret *out, struct hy_fault *f)
+{
+	return secret_load(path, 07, out, f);
 }
 
 int hy_seal(const struct hy_secret *k, struct hy_bytes plain, struct hy_buffer *out)
@@ -67,7 +78,8 @@ int hy_unseal(const struct hy_secret *k, struct hy_bytes sealed, struct hy_buffe
 	uint8_t *p = hy_buffer_room(out, size + 1);
 	if (!p)
 		return HY_NO_MEMORY;
-	if (crypto_aead_xchacha20poly1305_ietf_decrypt(p, NULL, NULL, sealed.data + NONCE, size + MAC, NULL, 0, sealed.data, k->b) != 0)
+	if (crypto_aead_xchacha20poly1305_ietf_decrypt(
+		    p, NULL, NULL, sealed.data + NONCE, size + MAC, NULL, 0, sealed.data, k->b) != 0)
 		return HY_DAMAGED;
 	out->size += size;
 	return HY_OK;
@@ -81,7 +93,8 @@ static bool folded(char kind, uint8_t *c)
 	return kind != 'p' || *c == '+' || (*c >= '0' && *c <= '9');
 }
 
-void hy_person(const struct hy_secret *k, uint32_t project, char kind, struct hy_bytes value, uint8_t out[static HY_PERSON_SIZE])
+void hy_person(const struct hy_secret *k, uint32_t project, char kind, struct hy_bytes value,
+	uint8_t out[static HY_PERSON_SIZE])
 {
 	crypto_generichash_state h;
 	uint8_t head[5] = { project >> 24, project >> 16, project >> 8, project, kind };

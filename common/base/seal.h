@@ -11,6 +11,8 @@ struct hy_secret {
 };
 int hy_secret_make(const char *path, struct hy_fault *f);                        /* HY_EXISTS leaves the file as it is */
 int hy_secret_load(const char *path, struct hy_secret *out, struct hy_fault *f); /* HY_FORBIDDEN when others may read it */
+/* One that a service manager put into a directory of ours alone: an access list that lets us in shows up as its group's bits. */
+int hy_secret_load_credential(const char *path, struct hy_secret *out, struct hy_fault *f);
 
 /* XChaCha20-Poly1305 with a random nonce: appends nonce and ciphertext to `out`. */
 int hy_seal(const struct hy_secret *k, struct hy_bytes plain, struct hy_buffer *out);

@@ -1,5 +1,8 @@
 /* What the skeleton's rooms share; services see service.h alone.
- *   daemon.c    opens, runs and closes: threads, signals, the writer's loop
+ *   daemon.c    opens and closes
+ *   settings.c  huiyin.yaml as every daemon reads it
+ *   run.c       running: threads, signals, the writer's loop
+ *   offline.c   driven by hand
  *   step.c      gathers work, runs a step, and decides what a failure means
  *   emit.c      what a handler may put on its stream
  *   timers.c    rows with a due time
@@ -212,9 +215,13 @@ void ask_fill(Huiyin__Ask *ask, struct ask_words *words, const struct hy_id *id,
 int dead_put(struct hy_txn *t, const char *stream, uint64_t seq, struct hy_bytes record, int err, const char *reason, int64_t now_ms);
 extern const struct hy_command dead_commands[];
 int64_t dead_count(struct hy_txn *t);
+/* Whether a letter counts as a feedback. One that came damaged has no bytes left to tell: most records are feedback, and it must not look as if
+ * it were still on its way. */
+bool dead_is_feedback(struct hy_bytes record);
 int64_t dead_feedback(struct hy_daemon *d, struct hy_txn *t, const struct hy_id *upto); /* feedbacks among them, given up ones too; upto NULL = all */
 
-/* daemon.c */
+/* settings.c, run.c */
+void daemon_work(struct hy_daemon *d); /* service->work(), when it is its time */
 extern const struct hy_conf_row hy_service_conf[];
 int daemon_configure(struct hy_daemon *d, const char *conf_path, struct hy_buffer *report);
 

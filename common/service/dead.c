@@ -69,11 +69,16 @@ static const struct input *input_named(const struct hy_daemon *d, const char *st
 	return NULL;
 }
 
+bool dead_is_feedback(struct hy_bytes record)
+{
+	return record.size == 0 || record_is_feedback(record);
+}
+
 /* Feedbacks that end here: a letter of a return input has been counted on its way out. */
 static bool ends_a_feedback(const struct hy_daemon *d, struct hy_bytes key, struct hy_bytes record)
 {
 	const struct input *input = input_named(d, (const char *)key.data);
-	return input && !input->def->returns && record_is_feedback(record);
+	return input && !input->def->returns && dead_is_feedback(record);
 }
 
 int64_t dead_feedback(struct hy_daemon *d, struct hy_txn *t, const struct hy_id *upto)

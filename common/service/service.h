@@ -117,7 +117,7 @@ struct hy_service {
 	int (*serve)(struct hy_daemon *d, struct hy_loop *server, void *self, struct hy_fault *f);
 	void (*serve_stop)(struct hy_daemon *d, void *self);
 	/* The writer thread's chance to do outside work (write a mail file, drive a transfer) between steps; returns ms until it wants to be called again, -1 for not by itself.
-	 * While more than a step's worth of records waits on an input it is called four times a second only. */
+	 * While more than a step's worth of records waits on an input it is called once a second only. */
 	int64_t (*work)(struct hy_daemon *d, void *self);
 	/* After each commit, writer thread: the snapshot prepare() will see. NULL = none. */
 	const void *(*view)(struct hy_daemon *d, void *self);
@@ -140,6 +140,10 @@ struct hy_store *hy_daemon_store(const struct hy_daemon *d);
 struct hy_loop *hy_daemon_loop(const struct hy_daemon *d);   /* the writer thread's */
 /* DIR/`relative` in a buffer that lives as long as the daemon's next call of this from the same thread. */
 const char *hy_daemon_path(const struct hy_daemon *d, const char *relative);
+/* A secret of the installation ("contact.key"): from $CREDENTIALS_DIRECTORY (systemd's LoadCredential=, `huiyin up` as root) when it is there, else
+ * from DIR/keys. HY_CONFIG, HY_FORBIDDEN. */
+struct hy_secret;
+int hy_daemon_secret(const struct hy_daemon *d, const char *name, struct hy_secret *out, struct hy_fault *f);
 /* Projects of the configuration: by name (0 when there is none), and back (NULL). "default" is number 1 unless the file says otherwise. */
 uint32_t hy_daemon_project(const struct hy_daemon *d, const char *name);
 const char *hy_daemon_project_name(const struct hy_daemon *d, uint32_t number);

@@ -184,7 +184,7 @@ int step_bury(struct hy_daemon *d, const struct work *w, int reason, int64_t now
 	hy_warn("record.dead", "stream=%s seq=%" PRIu64 " reason=%s detail=\"%s\"", w->input->def->stream,
 		w->record.seq, hy_err_name(reason), words);
 	hy_count(d, "dead_letters_total", 1);
-	if (!w->input->def->returns && record_is_feedback(w->record.bytes))
+	if (!w->input->def->returns && dead_is_feedback(w->record.bytes))
 		d->tally.seen++;
 	return end_step(d, &t, err);
 }

@@ -111,12 +111,15 @@ static void drop_outsiders(struct hy_daemon *d, struct hy_txn *t)
 	snprintf(log, sizeof(log), "log.%s", d->service->output);
 	double bytes = strcmp(d->usage.largest, log) == 0 ? (double)d->usage.largest_bytes : 0,
 	       records = (double)(s.head + 1 - s.oldest);
+	/* What `retain` or a station keeps is not held by them. */
+	int64_t lag_ms = d->max_lag_ms > d->retain_ms ? d->max_lag_ms : d->retain_ms;
+	uint64_t floor = hy_serve_floor(d->serve, d->service->output, d->service->readers, false);
 	for (size_t i = 0; i < n; i++) {
 		const struct hy_reader *r = &readers[i];
-		if (!r->outside || r->kept >= s.head)
+		if (!r->outside || r->kept >= s.head || r->kept >= floor)
 			continue;
 		bool large = bytes * (double)(s.head - r->kept) > (double)d->usage.quota_bytes / 5 * records;
-		bool old = waits_since(d, t, r, &s) < hy_now_ms() - d->max_lag_ms;
+		bool old = waits_since(d, t, r, &s) < hy_now_ms() - lag_ms;
 		if (!large && !old)
 			continue;
 		hy_warn("reader.dropped", "peer=%s stream=%s mark=%" PRIu64 " head=%" PRIu64 " why=%s", r->peer,

@@ -51,8 +51,10 @@ static int keep_view(struct hy_step *s, const struct submission *sub, const stru
 	return hy_txn_append(s->txn, "view", hy_id_bytes(&id), hy_wire_pack_to(&v.base, row, sizeof(row)));
 }
 
-/* The head as the collector writes it, then the encoded Feedback as its field: packed once. */
-static int keep(struct hy_step *s, const struct submission *sub, const struct item *item, struct hy_id id)
+/* The head as the collector writes it, then the encoded Feedback as its field: packed once. *last becomes the id of a
+ * feedback proper. */
+static int keep(struct hy_step *s, const struct submission *sub, const struct item *item, struct hy_id id,
+	struct hy_id *last)
 {
 	struct hy_buffer b = { 0 };
 	uint8_t room[256];
@@ -73,9 +75,8 @@ static int keep(struct hy_step *s, const struct submission *sub, const struct it
 	if (err == HY_OK)
 		err = hy_step_emit_packed(s, hy_buffer_view(&b), remark);
 	if (err == HY_OK && remark) {
-		err = hy_txn_put(s->txn, "last", HY_LIT("feedback"), hy_id_bytes(&id));
-		if (err == HY_OK)
-			err = keep_view(s, sub, item, id);
+		*last = id;
+		err = keep_view(s, sub, item, id);
 	}
 	if (err == HY_OK && item->answers)
 		err = view_note_answer(s->txn, item->ticket, item->round, item->person, item->helped, s->now_ms);
@@ -86,6 +87,7 @@ static int run(struct hy_step *s, struct hy_job *job, void *self)
 {
 	struct collector *c = self;
 	struct submission *sub = (struct submission *)job;
+	struct hy_id last = { { 0 } };
 	for (size_t i = 0; i < sub->count; i++) {
 		const struct item *item = &sub->items[i];
 		if (!item->ok)
@@ -103,13 +105,13 @@ static int run(struct hy_step *s, struct hy_job *job, void *self)
 			if (known != HY_NOT_FOUND)
 				return known;
 		}
-		int err = keep(s, sub, item, id);
+		int err = keep(s, sub, item, id, &last);
 		if (err)
 			return err;
 		hy_arena_reset(s->arena);
 	}
 	hy_crash_point("collector.kept");
-	return HY_OK;
+	return hy_id_is_zero(last) ? HY_OK : hy_txn_put(s->txn, "last", HY_LIT("feedback"), hy_id_bytes(&last));
 }
 
 static void done(struct hy_job *job, int err, void *self)

@@ -35,9 +35,9 @@ static int open_collector(struct hy_daemon *d, void *self, struct hy_fault *f)
 {
 	struct collector *c = self;
 	const struct hy_conf *settings = hy_daemon_conf(d);
-	int err = hy_secret_load(hy_daemon_path(d, "keys/contact.key"), &c->contact_key, f);
+	int err = hy_daemon_secret(d, "contact.key", &c->contact_key, f);
 	if (err == HY_OK)
-		err = hy_secret_load(hy_daemon_path(d, "keys/follow-up.key"), &c->follow_up_key, f);
+		err = hy_daemon_secret(d, "follow-up.key", &c->follow_up_key, f);
 	if (err)
 		return err;
 	err = dedupe_open(&c->dedupe, hy_daemon_store(d), (size_t)hy_conf_int(settings, "dedupe.ids"),

@@ -81,7 +81,6 @@ static void show(struct collector *c, struct hy_request *q, int status, const ch
 	struct hy_template_value values[] = {
 		{ shown, "1" },
 		{ "number", number[0] ? number : NULL },
-		{ "subject", p && p->subject[0] ? p->subject : NULL },
 		{ "done", ask && !declined ? "1" : NULL },
 		{ "declined", ask && declined ? "1" : NULL },
 		{ "note", note },

@@ -76,8 +76,6 @@ static int note_event(struct hy_step *s)
 	p->finished = ends(e);
 	if (e->department[0])
 		p->department = e->department;
-	if (e->subject[0])
-		p->subject = e->subject;
 	if (e->note) {
 		p->note_zh = e->note->zh;
 		p->note_en = e->note->en;

@@ -2,6 +2,7 @@
 #include "files.h"
 #include "huiyin.h"
 #include "show.h"
+#include "users.h"
 
 #include <errno.h>
 #include <pwd.h>
@@ -145,15 +146,52 @@ static void check_limits(struct doctor *d)
 		find(d, "open files", GOOD, "enough for limits.connections");
 }
 
+/* How many daemons answer, and how many of them run as the user that is made for each. */
+static size_t count_own(struct doctor *d, const struct users *u, size_t *answering)
+{
+	size_t own = 0;
+	for (size_t i = 0; huiyin_daemons[i]; i++) {
+		struct hy_fault f = { 0 };
+		struct stat st;
+		char path[64];
+		json_t *j = huiyin_ask_within(&d->common, huiyin_daemons[i], "health", NULL, 2000, &f);
+		snprintf(path, sizeof(path), "/proc/%" PRId64, huiyin_number(j, "pid"));
+		*answering += j != NULL;
+		own += j && stat(path, &st) == 0 && u->uid[i] != 0 && st.st_uid == u->uid[i];
+		json_decref(j);
+	}
+	return own;
+}
+
+/* Each daemon its own user, or all of them the caller's, and why. */
 static void check_user(struct doctor *d)
 {
 	const struct passwd *p = getpwuid(geteuid());
-	if (geteuid() == 0)
+	struct hy_fault f = { 0 };
+	struct settings settings = { 0 };
+	struct users u;
+	size_t answering = 0;
+	settings_read(d->common.dir, &settings, &f); /* without it the checks above have said enough */
+	users_look(&u, d->common.dir, &settings);
+	if (!u.root) {
+		find(d, "user", GOOD,
+			"all daemons run as %s and share its files: `huiyin up` is not started by root, which would "
+			"give each a user of its own",
+			p ? p->pw_name : "you");
+		return;
+	}
+	size_t own = count_own(d, &u, &answering);
+	if (answering && own == answering)
+		find(d, "user", GOOD, "each daemon runs as a user of its own, huiyin-NAME");
+	else if (!u.own)
+		find(d, "user", WARN, "`huiyin up` started by root runs every daemon as root: %s", u.why);
+	else if (answering)
 		find(d, "user", WARN,
-			"`huiyin up` started by root runs every daemon as root; let a user of its own start it, or use "
-			"the systemd units");
+			"%zu of %zu daemons don't run as users of their own; `huiyin up` started anew by root gives "
+			"each its own",
+			answering - own, answering);
 	else
-		find(d, "user", GOOD, "all daemons run as %s and share its files", p ? p->pw_name : "you");
+		find(d, "user", GOOD, "`huiyin up` started by root runs each daemon as a user of its own, huiyin-NAME");
 }
 
 static void check_running(struct doctor *d)

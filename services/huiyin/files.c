@@ -149,6 +149,7 @@ int settings_read(const char *dir, struct settings *out, struct hy_fault *f)
 	static const struct hy_conf_row rows[] = {
 		{ "public_url", HY_CONF_TEXT, "http://127.0.0.1:8080", "", NULL, 0, 0 },
 		{ "http", HY_CONF_TREE, NULL, "", NULL, 0, 0 },
+		{ "classifier", HY_CONF_TREE, NULL, "", NULL, 0, 0 },
 		{ 0 },
 	};
 	static const struct hy_conf_row *const tables[] = { rows, NULL };
@@ -162,6 +163,9 @@ int settings_read(const char *dir, struct settings *out, struct hy_fault *f)
 	const struct hy_conf_node *http = hy_conf_tree(c, "http"), *listen = http ? hy_conf_get(http, "listen") : NULL;
 	snprintf(out->listen, sizeof(out->listen), "%s",
 		listen && hy_conf_scalar(listen)[0] ? hy_conf_scalar(listen) : "127.0.0.1:8080");
+	const struct hy_conf_node *classifier = hy_conf_tree(c, "classifier"),
+				  *model = classifier ? hy_conf_get(classifier, "model") : NULL;
+	snprintf(out->model, sizeof(out->model), "%s", model ? hy_conf_scalar(model) : "");
 	snprintf(out->public_url, sizeof(out->public_url), "%s", hy_conf_text(c, "public_url"));
 	hy_conf_close(&c);
 	return HY_OK;

@@ -3,6 +3,7 @@
 #include "files.h"
 #include "huiyin.h"
 #include "show.h"
+#include "users.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -34,6 +35,7 @@ struct up {
 	const char *dir;
 	struct child children[DAEMONS];
 	struct settings settings;
+	struct users users;
 	int signals, lock;
 	bool stopping, ready, told_slow;
 	int code;
@@ -62,7 +64,7 @@ static void print_line(const struct up *u, const struct child *c, const char *te
 static void say(const struct up *u, const struct child *c, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 static void say(const struct up *u, const struct child *c, const char *fmt, ...)
 {
-	char text[512];
+	char text[1024];
 	va_list ap;
 	(void)u;
 	va_start(ap, fmt);
@@ -107,6 +109,10 @@ static void become(const struct up *u, const struct child *c, const int out[2], 
 	int null = open("/dev/null", O_RDONLY);
 	huiyin_program(c->name, program, sizeof(program));
 	setpgid(0, 0); /* Ctrl-C is for the supervisor alone: it stops them in order */
+	dup2(out[1], 1);
+	dup2(out[1], 2);
+	if (u->users.own)
+		users_become(&u->users, c->name);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != parent)
 		_exit(EX_TEMPFAIL); /* the supervisor went between fork and here */
@@ -114,9 +120,7 @@ static void become(const struct up *u, const struct child *c, const int out[2], 
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (null >= 0)
 		dup2(null, 0);
-	dup2(out[1], 1);
-	dup2(out[1], 2);
-	execl(program, program, "-C", u->dir, option, (char *)NULL);
+	execl(program, program, "-C", u->users.own ? u->users.dir : u->dir, option, (char *)NULL);
 	dprintf(2, "%s: can't run it: %s\n", program, strerror(errno));
 	_exit(EX_UNAVAILABLE);
 }
@@ -210,7 +214,7 @@ static int take_lock(struct up *u, struct hy_fault *f)
 	if (err)
 		return err;
 	snprintf(path, sizeof(path), "%s/run/up.lock", u->dir);
-	u->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	u->lock = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (u->lock < 0)
 		return hy_fail(f, hy_err_from_errno(errno), "%s: %s", path, strerror(errno));
 	if (flock(u->lock, LOCK_EX | LOCK_NB) != 0) {
@@ -225,6 +229,17 @@ static int take_lock(struct up *u, struct hy_fault *f)
 	if (ftruncate(u->lock, 0) != 0 || pwrite(u->lock, pid, (size_t)n, 0) != n)
 		return hy_fail(f, hy_err_from_errno(errno), "%s: %s", path, strerror(errno));
 	return HY_OK;
+}
+
+/* Root gives each daemon a user of its own, where that can be; otherwise says why in one line. */
+static int choose_users(struct up *u, struct hy_fault *f)
+{
+	users_look(&u->users, u->dir, &u->settings);
+	if (u->users.own)
+		say(u, NULL, "each daemon runs as a user of its own, huiyin-NAME");
+	else if (u->users.root)
+		say(u, NULL, "every daemon runs as root: %s", u->users.why);
+	return u->users.own ? users_prepare(&u->users, f) : HY_OK;
 }
 
 /* ---- being ready ---- */
@@ -389,7 +404,9 @@ int huiyin_up(int argc, char **argv)
 		u.children[i] = (struct child){ .name = huiyin_daemons[i], .fd = -1 };
 	huiyin_options(argc, argv, NULL, parse, "[DIR]",
 		"Runs the collector, classifier, router and notifier of DIR in the foreground, and starts again what "
-		"dies. Ctrl-C stops them in order. Exit code 78: "
+		"dies. Ctrl-C stops them in order. Started by root, each runs as its own system user huiyin-NAME where "
+		"these "
+		"are (deploy/users makes them). Exit code 78: "
 		"huiyin.yaml has a fault, and nothing was started.\v"
 		"Example:\n  huiyin up ./huiyin\n",
 		&u.common);
@@ -403,6 +420,8 @@ int huiyin_up(int argc, char **argv)
 		err = take_lock(&u, &f);
 	if (err == HY_OK)
 		err = check(&u, &f);
+	if (err == HY_OK)
+		err = choose_users(&u, &f);
 	if (err)
 		return huiyin_fail(&u.common, &f);
 	u.begun_ms = hy_mono_ms();
@@ -413,6 +432,8 @@ int huiyin_up(int argc, char **argv)
 	run(&u);
 	say(&u, NULL, "stopping");
 	stop_all(&u);
+	if (u.users.own)
+		users_forget(&u.users);
 	say(&u, NULL, "stopped");
 	for (size_t i = 0; i < DAEMONS; i++)
 		hy_buffer_free(&u.children[i].line);

@@ -127,7 +127,7 @@ static int run_list(struct hy_step *s, struct hy_ask *a, void *self)
 	if (hy_ask_has(a, "person")) {
 		if (!hex16(hy_ask_text(a, "person"), person))
 			return hy_ask_fault(a, HY_BAD_INPUT, "a person is 32 hexadecimal digits");
-		table = "by_person";
+		table = "person";
 		prefix = KEY_OF(hy_bytes(person, sizeof(person)), HY_LIT("n"));
 	} else if (hy_ask_has(a, "ticket")) {
 		struct hy_id ticket;
@@ -239,7 +239,7 @@ json_t *notifier_counts(struct hy_txn *t, struct notifier *n)
 	/* Every notice ever made is owed, done, or folded away: the rows are counted, not remembered. */
 	json_object_set_new(o, "unaccounted", json_integer(made - pending - done - folded));
 	json_object_set_new(o, "walks", json_integer((json_int_t)hy_store_rows(t, "walk")));
-	json_object_set_new(o, "people", json_integer((json_int_t)hy_store_rows(t, "contact")));
+	json_object_set_new(o, "people", json_integer(hy_txn_number(t, "tally", HY_LIT("people"))));
 	json_object_set_new(o, "outcomes", outcomes);
 	return o;
 }

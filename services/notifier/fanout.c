@@ -182,7 +182,7 @@ static int walk_erase(struct hy_step *s, struct notifier *n, struct hy_bytes key
 {
 	struct chunk chunk;
 	struct hy_bytes person = HY_PB(w->person);
-	int err = take_chunk(s, n, "by_person", person, w, false, &chunk);
+	int err = take_chunk(s, n, "person", person, w, false, &chunk);
 	for (size_t i = 0; i < chunk.count && err == HY_OK; i++) {
 		struct hy_step one = one_link(s, n);
 		struct hy_bytes row = chunk.rows[i].key;

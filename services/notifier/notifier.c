@@ -240,9 +240,9 @@ static int notifier_open(struct hy_daemon *d, void *self, struct hy_fault *f)
 	struct notifier *n = self;
 	n->daemon = d;
 	n->scratch = hy_arena_new(0);
-	int err = hy_secret_load(hy_daemon_path(d, "keys/contact.key"), &n->contact_key, f);
+	int err = hy_daemon_secret(d, "contact.key", &n->contact_key, f);
 	if (err == HY_OK)
-		err = hy_secret_load(hy_daemon_path(d, "keys/follow-up.key"), &n->follow_up_key, f);
+		err = hy_daemon_secret(d, "follow-up.key", &n->follow_up_key, f);
 	if (err == HY_OK)
 		err = open_templates(n, f);
 	if (err == HY_OK)
@@ -287,8 +287,8 @@ static const struct hy_conf_row conf[] = {
 	{ 0 },
 };
 
-static const char *const tables[] = { "contact", "preference", "gone", "case", "number", "link", "note", "outbox",
-	"queue", "receipts", "ledger", "by_ticket", "by_person", "walk", "sweep", "tally", NULL };
+static const char *const tables[] = { "person", "preference", "gone", "case", "number", "link", "note", "outbox", "queue",
+	"receipts", "ledger", "by_ticket", "walk", "sweep", "tally", NULL };
 enum { PARTS = 1 << HY_FIELD_FEEDBACK | 1 << HY_FIELD_ROUTED | 1 << HY_FIELD_TICKET };
 static const struct hy_input inputs[] = { { "ticket", "router", notifier_on_ticket, .parts = PARTS }, { 0 } };
 static const struct hy_timer timers[] = { { "walk", notifier_walk_on }, { "sweep", notifier_sweep_on }, { 0 } };

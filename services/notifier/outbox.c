@@ -193,7 +193,7 @@ int notifier_tell(struct hy_step *s, struct notifier *n, const struct notifier_a
 	if (row.ticket.len)
 		hy_txn_put(s->txn, "by_ticket", hy_key_view(&by_ticket), hy_bytes(NULL, 0));
 	if (a->person.size)
-		hy_txn_put(s->txn, "by_person", hy_key_view(&by_person), hy_bytes(NULL, 0));
+		hy_txn_put(s->txn, "person", hy_key_view(&by_person), hy_bytes(NULL, 0));
 	if (v.outcome)
 		return notifier_outbox_settle(s, n, id, &row, v.outcome, "", v.reason);
 	row.state = NOTICE_QUEUED;

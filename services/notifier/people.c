@@ -29,7 +29,7 @@ static int learn_contact(struct hy_step *s, struct notifier *n, const Huiyin__Fe
 {
 	contact_row fresh = HUIYIN__NOTIFIER__CONTACT__INIT, *row = &fresh;
 	struct hy_bytes person = HY_PB(fb->person);
-	int err = notifier_get(s->txn, s->arena, "contact", person, &huiyin__notifier__contact__descriptor, &row);
+	int err = notifier_get(s->txn, s->arena, "person", person, &huiyin__notifier__contact__descriptor, &row);
 	if (err && err != HY_NOT_FOUND)
 		return err;
 	bool changed = false;
@@ -43,9 +43,11 @@ static int learn_contact(struct hy_step *s, struct notifier *n, const Huiyin__Fe
 	changed |= take(&row->customer_id, c->id);
 	if (!changed)
 		return HY_OK;
+	if (row == &fresh)
+		notifier_tally(s->txn, "people", 1);
 	row->project = s->in->project;
 	row->at_ms = s->now_ms;
-	return notifier_put(s->txn, "contact", person, &row->base);
+	return notifier_put(s->txn, "person", person, &row->base);
 }
 
 /* There are far fewer kinds of notices: what is more than this is somebody's joke. */
@@ -100,7 +102,8 @@ static int forget(struct hy_step *s, const Huiyin__Feedback *fb)
 	uint8_t at[8];
 	hy_be_put64(at, (uint64_t)s->now_ms);
 	hy_txn_put(s->txn, "gone", person, hy_bytes(at, sizeof(at)));
-	hy_txn_del(s->txn, "contact", person);
+	if (hy_txn_del(s->txn, "person", person) == HY_OK)
+		notifier_tally(s->txn, "people", -1);
 	hy_txn_del(s->txn, "preference", person);
 	walk_row w = HUIYIN__NOTIFIER__WALK__INIT;
 	w.task = WALK_ERASE;
@@ -137,7 +140,7 @@ int notifier_people_contact(struct hy_txn *t, struct hy_arena *a, const struct n
 {
 	contact_row *row;
 	*out = (struct notifier_contact){ .email = "", .phone = "" };
-	int err = notifier_get(t, a, "contact", person, &huiyin__notifier__contact__descriptor, &row);
+	int err = notifier_get(t, a, "person", person, &huiyin__notifier__contact__descriptor, &row);
 	if (err)
 		return err;
 	out->row = row;
@@ -231,7 +234,7 @@ int notifier_people_join(struct hy_step *s, const struct notifier_join *j, link_
 		row->origin_ms = j->origin_ms;
 		struct hy_key of = KEY_OF(j->person, HY_LIT("t"), hy_id_bytes(&j->ticket));
 		if (j->person.size)
-			hy_txn_put(s->txn, "by_person", hy_key_view(&of), hy_bytes(NULL, 0));
+			hy_txn_put(s->txn, "person", hy_key_view(&of), hy_bytes(NULL, 0));
 	}
 	*out = row;
 	if (!*fresh)

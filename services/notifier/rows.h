@@ -1,6 +1,9 @@
 /* The notifier's tables: their keys, and rows in and out of them.
  *
- *     contact, preference, gone    person             whom we can reach, what she allows, who asked to be forgotten
+ *     person                       person             whom we can reach
+ *                                  person, 'n' notice | 't' ticket   what she has part in, beside her on the same page: a random page
+ *                                                     written per record costs more than all the rest
+ *     preference, gone             person             what she allows, who asked to be forgotten
  *     case                         ticket             where a ticket stands
  *     number                       project, T-n       -> ticket
  *     link                         ticket, who        who waits in which round
@@ -9,7 +12,6 @@
  *     queue, receipts              due time, notice   when it is to be tried
  *     ledger                       notice             what became of it
  *     by_ticket                    ticket, notice     notices, owed and done
- *     by_person                    person, 'n' notice | 't' ticket
  *     walk, sweep                  due time, ...      fan-outs, and the walk over old rows
  *     tally                        name               counters
  */

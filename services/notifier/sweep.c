@@ -89,7 +89,7 @@ static int sweep_ledger(struct hy_step *s, sweep_row *w, int64_t before_ms)
 		struct hy_key by_person = KEY_OF(old[i].person, HY_LIT("n"), hy_id_bytes(&old[i].id));
 		hy_txn_del(s->txn, "ledger", hy_id_bytes(&old[i].id));
 		hy_txn_del(s->txn, "by_ticket", hy_key_view(&by_ticket));
-		hy_txn_del(s->txn, "by_person", hy_key_view(&by_person));
+		hy_txn_del(s->txn, "person", hy_key_view(&by_person));
 	}
 	if (count)
 		hy_txn_count(s->txn, "tally", HY_LIT("folded"), (int64_t)count, NULL);
@@ -109,7 +109,7 @@ static int case_is_old(struct hy_step *s, struct hy_bytes row, int64_t before_ms
 	return ended && c->changed_ms < before_ms;
 }
 
-/* Deletes at most *most rows of a ticket in `table`, a link with its place in by_person; true when none is left. */
+/* Deletes at most *most rows of a ticket in `table`, a link with its place in person; true when none is left. */
 static bool clear(struct hy_step *s, const char *table, struct hy_id ticket, size_t *most)
 {
 	struct hy_cursor c = hy_cursor_open(s->txn, table, hy_id_bytes(&ticket));
@@ -118,7 +118,7 @@ static bool clear(struct hy_step *s, const char *table, struct hy_id ticket, siz
 		hy_cursor_del(&c);
 		if (key.size == 33 && key.data[16] == 'p') {
 			struct hy_key of = KEY_OF(hy_bytes(key.data + 17, 16), HY_LIT("t"), hy_id_bytes(&ticket));
-			hy_txn_del(s->txn, "by_person", hy_key_view(&of));
+			hy_txn_del(s->txn, "person", hy_key_view(&of));
 		}
 	}
 	bool left = hy_cursor_on(&c);

@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-#define SLOTS_FIRST ((size_t)1024)
+/* Room for the issues of a large house from the start: 20 MiB of addresses, of which memory takes the pages in use. Grown
+ * from little, the table would still be growing after millions of records. */
+#define SLOTS_FIRST ((size_t)1 << 19)
 
 struct slot {
 	uint64_t key; /* 0 = empty */
@@ -32,6 +34,15 @@ static struct generation generation_new(size_t room, uint64_t salt)
 	return g;
 }
 
+/* For `most` themes, at most half full; large ones grow on. */
+static size_t first_room(size_t most)
+{
+	size_t room = 16;
+	while (room < 2 * most && room < SLOTS_FIRST)
+		room *= 2;
+	return room;
+}
+
 struct themes *themes_new(size_t most)
 {
 	struct themes *t = calloc(1, sizeof(*t));
@@ -41,7 +52,7 @@ struct themes *themes_new(size_t most)
 	uint64_t salt = 0;
 	if (getrandom(&salt, sizeof(salt), 0) != sizeof(salt))
 		hy_panic("no random bytes");
-	t->young = generation_new(SLOTS_FIRST, salt);
+	t->young = generation_new(first_room(most), salt);
 	return t;
 }
 
@@ -91,7 +102,7 @@ static struct slot *enter(struct themes *t, uint64_t key)
 	if (t->young.count >= t->most) {
 		free(t->old.slots);
 		t->old = t->young;
-		t->young = generation_new(SLOTS_FIRST, t->old.salt);
+		t->young = generation_new(first_room(t->most), t->old.salt);
 	}
 	if (t->young.count * 2 >= t->young.room)
 		grow(&t->young);

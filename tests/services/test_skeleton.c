@@ -404,6 +404,18 @@ static void dead_feedback_stays_in_the_account_when_it_is_dropped(void **state)
 	}
 }
 
+static void a_record_that_came_damaged_is_seen_and_dead_not_on_its_way_for_ever(void **state)
+{
+	struct fx *fx = *state;
+	struct work w = { .input = &fx->daemon->inputs[0], .record = { .seq = 9, .err = HY_DAMAGED }, .err = HY_DAMAGED };
+	assert_int_equal(step_feed(fx->daemon, &w), HY_DAMAGED);
+	json_t *j;
+	assert_int_equal(fx_ask(fx, "standing", NULL, &j), HY_OK);
+	assert_int_equal(json_integer_value(json_object_get(j, "seen")), 1);
+	assert_int_equal(json_integer_value(json_object_get(j, "dead")), 1);
+	json_decref(j);
+}
+
 static void an_unknown_command_is_answered_with_the_one_that_was_meant(void **state)
 {
 	struct fx *fx = *state;
@@ -465,6 +477,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_full_disk_tells_the_jobs_and_answers_questions, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_work_found_out_is_kept_with_the_next_step, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_retried_dead_letter_is_prepared_like_any_record, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			a_record_that_came_damaged_is_seen_and_dead_not_on_its_way_for_ever, setup, teardown),
 		cmocka_unit_test_setup_teardown(dead_feedback_stays_in_the_account_when_it_is_dropped, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			an_unknown_command_is_answered_with_the_one_that_was_meant, setup, teardown),
