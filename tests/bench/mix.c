@@ -20,6 +20,8 @@ struct mix {
 	uint64_t state, made, run;
 	struct texts problems, praise, others;
 	double *ranks; /* the sum of 1/rank up to each rank */
+	double unheard;
+	bool mail;
 };
 
 /* xorshift64*: any machine, the same numbers. */
@@ -67,6 +69,8 @@ struct mix *mix_new(uint64_t seed)
 	double sum = 0;
 	m->state = seed * 0x9E3779B97F4A7C15 + 1;
 	m->run = seed;
+	m->mail = !getenv("BENCH_NO_MAIL");
+	m->unheard = getenv("BENCH_NEW") ? atof(getenv("BENCH_NEW")) : 0.02;
 	read_texts(m);
 	m->ranks = calloc(CUSTOMERS, sizeof(*m->ranks));
 	for (size_t i = 0; i < CUSTOMERS; i++)
@@ -106,13 +110,13 @@ char *mix_object(struct mix *m, char *out)
 	const char *text = from->of[next(m) % from->count];
 	size_t who = customer(m);
 	char unheard[64] = "", mail[80] = "";
-	if (kind < 0.02) /* new words make a new issue: letters, since digits don't count for it */
+	if (kind < m->unheard) /* new words make a new issue: letters, since digits don't count for it */
 		for (int i = 0, n = 0; i < 3; i++) {
 			unheard[n++] = ' ';
 			for (int k = 0; k < 6; k++)
 				unheard[n++] = (char)('a' + next(m) % 26);
 		}
-	if (who % 2 && !getenv("BENCH_NO_MAIL"))
+	if (who % 2 && m->mail)
 		snprintf(mail, sizeof(mail), ",\"email\":\"c%zu@example.org\"", who);
 	return out + sprintf(out,
 			     "{\"id\":\"m%llu-%llu\",\"text\":%.*s%s\",\"channel\":\"app\",\"customer\":{\"id\":\"customer-%06zu\",\"locale\":\"%s\"%s},"
