@@ -25,7 +25,7 @@ pid_t bench_spawn(const char *name, char *const argv[], int in, int out);
 void bench_stop(pid_t pid); /* SIGTERM, and waits; KILL after 20 s */
 
 struct bench_usage {
-	double cpu_s;        /* user and system, all threads */
+	double cpu_s; /* user and system, all threads */
 	double user_s;
 	uint64_t anon_bytes; /* RssAnon */
 	uint64_t written_bytes;

@@ -32,7 +32,8 @@ int main(int argc, char **argv)
 	pid_t pids[4];
 	for (int i = 3; i >= 0; i--) {
 		int out[2];
-		char *args[] = { (char *)bench_program("bench-station"), install, role[i], (char *)count, (char *)rate, NULL };
+		char *args[] = { (char *)bench_program("bench-station"), install, role[i], (char *)count, (char *)rate,
+			NULL };
 		if (pipe(out) != 0)
 			bench_die("no pipe");
 		pids[i] = bench_spawn("station", args, i == 0 ? go[0] : -1, out[1]);
@@ -48,7 +49,8 @@ int main(int argc, char **argv)
 	sscanf(line, "began %" SCNd64, &began);
 	for (int i = 0; i < 4; i++) {
 		double used = 0;
-		if (!expect(said[i], "done", line, sizeof(line)) || sscanf(line, "done %" SCNd64 " %lf", &ended, &used) != 2)
+		if (!expect(said[i], "done", line, sizeof(line)) ||
+			sscanf(line, "done %" SCNd64 " %lf", &ended, &used) != 2)
 			bench_die("station %d ended early; see %s/station.log", i + 1, dir);
 		cpu += used;
 		snprintf(line, sizeof(line), "station%d_cpu_us", i + 1);

@@ -40,9 +40,8 @@ static bool linked(const json_t *health)
 {
 	size_t i;
 	json_t *in;
-	json_array_foreach (json_object_get(health, "inputs"), i, in)
-		if (strcmp(json_string_value(json_object_get(in, "link")), "up") != 0)
-			return false;
+	json_array_foreach(json_object_get(health, "inputs"), i,
+		in) if (strcmp(json_string_value(json_object_get(in, "link")), "up") != 0) return false;
 	return health != NULL;
 }
 
@@ -66,7 +65,8 @@ void daemons_start(struct daemons *d, const char *extra, bool only_collector)
 			if (up)
 				break;
 			if (tries == 300)
-				bench_die("%s does not come up; see %s/%s.log (BENCH_KEEP=1 keeps it)", daemon_names[i], bench_dir(), daemon_names[i]);
+				bench_die("%s does not come up; see %s/%s.log (BENCH_KEEP=1 keeps it)", daemon_names[i],
+					bench_dir(), daemon_names[i]);
 			bench_sleep_ms(50);
 		}
 }
@@ -83,9 +83,9 @@ static long long mark_of(const json_t *health, const char *stream)
 {
 	size_t i;
 	json_t *in;
-	json_array_foreach (json_object_get(health, "inputs"), i, in)
-		if (strcmp(json_string_value(json_object_get(in, "stream")), stream) == 0)
-			return daemons_number(in, "mark");
+	json_array_foreach(json_object_get(health, "inputs"), i,
+		in) if (strcmp(json_string_value(json_object_get(in, "stream")), stream) == 0) return daemons_number(in,
+		"mark");
 	return 0;
 }
 
@@ -100,8 +100,9 @@ struct daemons_lag daemons_lag(const struct daemons *d)
 		head[i] = daemons_number(h[i], "stream.head");
 	}
 	json_t *router = daemons_ask(d, ROUTER, "health");
-	long long gaps[] = { head[COLLECTOR] - mark_of(h[CLASSIFIER], "feedback"), head[CLASSIFIER] - mark_of(h[ROUTER], "classification"),
-		head[ROUTER] - mark_of(h[NOTIFIER], "ticket"), head[NOTIFIER] - mark_of(router, "delivery") };
+	long long gaps[] = { head[COLLECTOR] - mark_of(h[CLASSIFIER], "feedback"),
+		head[CLASSIFIER] - mark_of(h[ROUTER], "classification"), head[ROUTER] - mark_of(h[NOTIFIER], "ticket"),
+		head[NOTIFIER] - mark_of(router, "delivery") };
 	for (int i = 0; i < DAEMONS; i++)
 		lag.waiting += gaps[i] > 0 ? gaps[i] : 0;
 	lag.head = head[COLLECTOR];
@@ -126,7 +127,9 @@ struct posting {
 
 static int connect_to(int port)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	struct sockaddr_in a = {
+		.sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr = { htonl(INADDR_LOOPBACK) }
+	};
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof(a)) != 0)
@@ -154,7 +157,8 @@ static int exchange(int fd, const char *request, size_t size, char *answer, size
 			return 0;
 		got += (size_t)n;
 		answer[got] = 0;
-		char *end = want ? NULL : strstr(answer, "\r\n\r\n"), *length = end ? strcasestr(answer, "content-length:") : NULL;
+		char *end = want ? NULL : strstr(answer, "\r\n\r\n"),
+		     *length = end ? strcasestr(answer, "content-length:") : NULL;
 		if (end && length)
 			want = (size_t)(end + 4 - answer) + strtoul(length + 15, NULL, 10);
 		if (end)
@@ -188,7 +192,8 @@ static void *post_thread(void *arg)
 	return NULL;
 }
 
-void daemons_post(const struct daemons *d, char *const *requests, const size_t *sizes, size_t count, int connections, int64_t *began_ns)
+void daemons_post(const struct daemons *d, char *const *requests, const size_t *sizes, size_t count, int connections,
+	int64_t *began_ns)
 {
 	struct posting p = { .d = d, .requests = requests, .sizes = sizes, .count = count };
 	pthread_t threads[64];

@@ -47,7 +47,8 @@ int main(int argc, char **argv)
 	snprintf(connections, sizeof(connections), "%s", argv[1]);
 	snprintf(script, sizeof(script), "%s/tests/bench/post.lua", BENCH_SOURCE_DIR);
 	setenv("BENCH_KEY", BENCH_KEY, 1);
-	char *args[] = { (char *)"/usr/bin/wrk", (char *)"-t2", (char *)"-c", connections, (char *)"-d", seconds, (char *)"--timeout", (char *)"20s", (char *)"-s", script, url, NULL };
+	char *args[] = { (char *)"/usr/bin/wrk", (char *)"-t2", (char *)"-c", connections, (char *)"-d", seconds,
+		(char *)"--timeout", (char *)"20s", (char *)"-s", script, url, NULL };
 	struct bench_usage before = bench_usage(d.pids[COLLECTOR]);
 	if (pipe(out) != 0)
 		bench_die("no pipe");
@@ -62,7 +63,8 @@ int main(int argc, char **argv)
 		kept = daemons_number(health, "feedback.emitted");
 		json_decref(health);
 		if (kept != last) {
-			gap_ms = last && (double)(now - changed) / 1e6 > gap_ms ? (double)(now - changed) / 1e6 : gap_ms;
+			gap_ms =
+				last && (double)(now - changed) / 1e6 > gap_ms ? (double)(now - changed) / 1e6 : gap_ms;
 			last = kept;
 			changed = now;
 		}

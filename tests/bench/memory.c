@@ -27,7 +27,8 @@ static void feed(const struct daemons *d, struct mix *m, size_t count)
 		daemons_post(d, bodies, sizes, n, CONNECTIONS, &began);
 		for (size_t i = 0; i < n; i++)
 			free(bodies[i]);
-		while (daemons_lag(d).waiting > 200000) /* the disk may hold the backlog, but that is not the question here */
+		while (daemons_lag(d).waiting >
+			200000) /* the disk may hold the backlog, but that is not the question here */
 			bench_sleep_ms(100);
 	}
 }
@@ -51,7 +52,8 @@ static struct point look(const struct daemons *d)
 
 int main(int argc, char **argv)
 {
-	size_t first = argc > 1 ? strtoull(argv[1], NULL, 10) : 200000, last = argc > 2 ? strtoull(argv[2], NULL, 10) : 1000000;
+	size_t first = argc > 1 ? strtoull(argv[1], NULL, 10) : 200000,
+	       last = argc > 2 ? strtoull(argv[2], NULL, 10) : 1000000;
 	struct daemons d = { 0 };
 	struct mix *m = mix_new(2);
 	char name[64];

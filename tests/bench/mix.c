@@ -47,13 +47,16 @@ static void read_texts(struct mix *m)
 		bench_die("%s can't be read", path);
 	while (fgets(line, sizeof(line), f)) {
 		json_t *j = json_loads(line, 0, NULL);
-		const char *type = json_string_value(json_object_get(j, "type")), *sentiment = json_string_value(json_object_get(j, "sentiment"));
+		const char *type = json_string_value(json_object_get(j, "type")),
+			   *sentiment = json_string_value(json_object_get(j, "sentiment"));
 		const char *text = json_string_value(json_object_get(j, "text"));
 		if (!type || !sentiment || !text) {
 			json_decref(j);
 			continue;
 		}
-		struct texts *to = strcmp(type, "praise") == 0 && strcmp(sentiment, "positive") == 0 ? &m->praise : strcmp(type, "other") == 0 ? &m->others : &m->problems;
+		struct texts *to = strcmp(type, "praise") == 0 && strcmp(sentiment, "positive") == 0 ? &m->praise
+				   : strcmp(type, "other") == 0                                      ? &m->others
+												     : &m->problems;
 		if (to->count < TEXTS_MAX) /* escaped as in JSON, without the quotes */
 			to->of[to->count++] = json_dumps(json_object_get(j, "text"), JSON_ENCODE_ANY);
 		json_decref(j);
@@ -104,9 +107,12 @@ static size_t customer(struct mix *m)
 
 char *mix_object(struct mix *m, char *out)
 {
-	static const char *const devices[] = { "Redmi K60, Android 13", "iPhone 14, iOS 17.1", "HUAWEI Mate 50", "Firefox 121, Windows" };
+	static const char *const devices[] = { "Redmi K60, Android 13", "iPhone 14, iOS 17.1", "HUAWEI Mate 50",
+		"Firefox 121, Windows" };
 	double kind = unit(m);
-	const struct texts *from = kind < 0.60 ? &m->problems : kind < 0.95 || !m->others.count ? &m->praise : &m->others;
+	const struct texts *from = kind < 0.60                       ? &m->problems
+				   : kind < 0.95 || !m->others.count ? &m->praise
+								     : &m->others;
 	const char *text = from->of[next(m) % from->count];
 	size_t who = customer(m);
 	char unheard[64] = "", mail[80] = "";
@@ -118,11 +124,13 @@ char *mix_object(struct mix *m, char *out)
 		}
 	if (who % 2 && m->mail)
 		snprintf(mail, sizeof(mail), ",\"email\":\"c%zu@example.org\"", who);
-	return out + sprintf(out,
-			     "{\"id\":\"m%llu-%llu\",\"text\":%.*s%s\",\"channel\":\"app\",\"customer\":{\"id\":\"customer-%06zu\",\"locale\":\"%s\"%s},"
-			     "\"context\":{\"app\":\"8.4.%d\",\"device\":\"%s\",\"page\":\"/orders/2024/detail?tab=%zu\"}}",
-			     (unsigned long long)m->run, (unsigned long long)m->made++, (int)strlen(text) - 1, text, unheard, who, who % 3 ? "zh-CN" : "en-GB", mail,
-			     (int)(who % 10), devices[who % 4], who % 97);
+	return out +
+	       sprintf(out,
+		       "{\"id\":\"m%llu-%llu\",\"text\":%.*s%s\",\"channel\":\"app\",\"customer\":{\"id\":\"customer-%"
+		       "06zu\",\"locale\":\"%s\"%s},"
+		       "\"context\":{\"app\":\"8.4.%d\",\"device\":\"%s\",\"page\":\"/orders/2024/detail?tab=%zu\"}}",
+		       (unsigned long long)m->run, (unsigned long long)m->made++, (int)strlen(text) - 1, text, unheard,
+		       who, who % 3 ? "zh-CN" : "en-GB", mail, (int)(who % 10), devices[who % 4], who % 97);
 }
 
 char *mix_request(struct mix *m, size_t items, size_t *size)
@@ -138,7 +146,9 @@ char *mix_request(struct mix *m, size_t items, size_t *size)
 	if (items)
 		*end++ = ']';
 	char *request = malloc((size_t)(end - body) + 512);
-	int head = sprintf(request, "POST /v1/feedback HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " BENCH_KEY "\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
+	int head = sprintf(request,
+		"POST /v1/feedback HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " BENCH_KEY
+		"\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
 		(size_t)(end - body));
 	memcpy(request + head, body, (size_t)(end - body));
 	*size = (size_t)head + (size_t)(end - body);

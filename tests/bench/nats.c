@@ -93,7 +93,9 @@ static void pull(int n, bool last, uint64_t count, int ready)
 			continue;
 		must(s, "fetch");
 		for (int i = 0; !last && i < list.Count; i++)
-			must(js_PublishAsync(js, to, natsMsg_GetData(list.Msgs[i]), natsMsg_GetDataLength(list.Msgs[i]), NULL), "publish");
+			must(js_PublishAsync(
+				     js, to, natsMsg_GetData(list.Msgs[i]), natsMsg_GetDataLength(list.Msgs[i]), NULL),
+				"publish");
 		if (!last) {
 			jsPubOptions o;
 			jsPubOptions_Init(&o);
@@ -114,7 +116,8 @@ int main(int argc, char **argv)
 	uint64_t count = argc > 1 ? strtoull(argv[1], NULL, 10) : 200000;
 	int hops = argc > 2 ? atoi(argv[2]) : 3, port = bench_port(), ready[2];
 	char text[16], store[700], b;
-	const char *server = access("/usr/sbin/nats-server", X_OK) == 0 ? "/usr/sbin/nats-server" : "/usr/bin/nats-server";
+	const char *server =
+		access("/usr/sbin/nats-server", X_OK) == 0 ? "/usr/sbin/nats-server" : "/usr/bin/nats-server";
 	snprintf(text, sizeof(text), "%d", port);
 	snprintf(store, sizeof(store), "%s/nats", bench_dir());
 	snprintf(url, sizeof(url), "nats://127.0.0.1:%d", port);
@@ -160,7 +163,8 @@ int main(int argc, char **argv)
 		wait(NULL);
 	struct rusage clients;
 	getrusage(RUSAGE_CHILDREN, &clients);
-	double cpu_s = (double)(clients.ru_utime.tv_sec + clients.ru_stime.tv_sec) + (double)(clients.ru_utime.tv_usec + clients.ru_stime.tv_usec) / 1e6;
+	double cpu_s = (double)(clients.ru_utime.tv_sec + clients.ru_stime.tv_sec) +
+		       (double)(clients.ru_utime.tv_usec + clients.ru_stime.tv_usec) / 1e6;
 	bench_say("cpu_us", (cpu_s + bench_usage(pid).cpu_s) * 1e6 / (double)count);
 	bench_stop(pid);
 	return 0;

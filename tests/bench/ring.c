@@ -75,7 +75,8 @@ int main(int argc, char **argv)
 		else
 			count = strtoull(argv[i], NULL, 10);
 	}
-	snprintf(yaml + strlen(yaml), sizeof(yaml) - strlen(yaml), "follow_up: { receipt: %s }\n", receipts ? "yes" : "no");
+	snprintf(yaml + strlen(yaml), sizeof(yaml) - strlen(yaml), "follow_up: { receipt: %s }\n",
+		receipts ? "yes" : "no");
 
 	size_t requests = (count + ITEMS - 1) / ITEMS;
 	char **bodies = calloc(requests, sizeof(*bodies));

@@ -38,7 +38,8 @@ static double cpu_s(void)
 {
 	struct rusage u;
 	getrusage(RUSAGE_SELF, &u);
-	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) + (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
 }
 
 /* ---- the first station: a record with everything that a feedback has, its id and its stamp rewritten in place ---- */
@@ -199,8 +200,14 @@ int main(int argc, char **argv)
 	st.rate = atof(argv[4]);
 	struct hy_input inputs[] = { { streams[st.role - 1], names[st.role - 1], on_record, false, NULL }, { 0 } };
 	const char *readers[] = { st.role < 4 ? names[st.role + 1] : NULL, NULL };
-	struct hy_service service = { .name = names[st.role], .summary = "a station of the bare chain", .version = 1, .inputs = st.role > 1 ? inputs : &inputs[1],
-		.output = streams[st.role], .readers = readers, .work = work, .view = settled };
+	struct hy_service service = { .name = names[st.role],
+		.summary = "a station of the bare chain",
+		.version = 1,
+		.inputs = st.role > 1 ? inputs : &inputs[1],
+		.output = streams[st.role],
+		.readers = readers,
+		.work = work,
+		.view = settled };
 	struct hy_daemon_options options = { .dir = argv[1] };
 	struct hy_fault f = { 0 };
 	hy_log_open(service.name, HY_INFO, -1);
