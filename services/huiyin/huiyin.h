@@ -7,9 +7,10 @@
  *   ticket, dead    what staff do
  *   config, key     huiyin.yaml
  *   doctor          the machine around it
+ *   fsck            the stores
  *   train, eval, classify   run huiyin-classifier's own tools
  * A verb returns an exit code of sysexits(3). What it found goes to standard output (JSON with --json), everything else to standard
- * error. It asks running daemons on their control sockets and never opens a store. */
+ * error. It asks running daemons on their control sockets; fsck alone opens stores, to read them. */
 #ifndef HUIYIN_H
 #define HUIYIN_H
 
@@ -77,6 +78,7 @@ int huiyin_audit(int argc, char **argv);
 int huiyin_config(int argc, char **argv);
 int huiyin_key(int argc, char **argv);
 int huiyin_doctor(int argc, char **argv);
+int huiyin_fsck(int argc, char **argv);
 int huiyin_tool(int argc, char **argv);
 int huiyin_completion(int argc, char **argv);
 

@@ -14,6 +14,7 @@ const struct huiyin_verb huiyin_verbs[] = {
 	{ "dead", "look at dead letters, retry or drop them", huiyin_dead, huiyin_dead_verbs },
 	{ "config", "check or print the configuration", huiyin_config, huiyin_config_verbs },
 	{ "doctor", "look for what would go wrong on this machine", huiyin_doctor, NULL },
+	{ "fsck", "check every block, record and mark of the stores", huiyin_fsck, NULL },
 	{ "key", "add, list or revoke API keys", huiyin_key, huiyin_key_verbs },
 	{ "train", "train the classifier on labelled texts", huiyin_tool, NULL },
 	{ "eval", "measure the classifier on labelled texts", huiyin_tool, NULL },
