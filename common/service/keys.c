@@ -41,14 +41,16 @@ static void read_row(struct hy_keys *k, const struct hy_daemon *d, const struct 
 	struct hy_api_key *row = &k->rows[k->count];
 	*row = (struct hy_api_key){ 0 };
 	hy_conf_known(n, known);
-	const struct hy_conf_node *name = hy_conf_get(n, "name"), *hash = hy_conf_get(n, "hash"), *project = hy_conf_get(n, "project"), *list = hy_conf_get(n, "scopes");
+	const struct hy_conf_node *name = hy_conf_get(n, "name"), *hash = hy_conf_get(n, "hash"),
+				  *project = hy_conf_get(n, "project"), *list = hy_conf_get(n, "scopes");
 	if (!name || !hy_conf_scalar(name)[0] || strlen(hy_conf_scalar(name)) >= sizeof(row->name)) {
 		hy_conf_fault(n, "a key has a name of 1 to 63 bytes");
 		return;
 	}
 	snprintf(row->name, sizeof(row->name), "%s", hy_conf_scalar(name));
 	size_t size = 0;
-	if (!hash || strlen(hy_conf_scalar(hash)) != 64 || sodium_hex2bin(row->hash, 32, hy_conf_scalar(hash), 64, NULL, &size, NULL) != 0 || size != 32) {
+	if (!hash || strlen(hy_conf_scalar(hash)) != 64 ||
+		sodium_hex2bin(row->hash, 32, hy_conf_scalar(hash), 64, NULL, &size, NULL) != 0 || size != 32) {
 		hy_conf_fault(hash ? hash : n, "the hash of key '%s' is 64 hexadecimal digits", row->name);
 		return;
 	}
@@ -65,7 +67,8 @@ static void read_row(struct hy_keys *k, const struct hy_daemon *d, const struct 
 		else if (strcmp(scope, "follow") == 0)
 			row->may_follow = true;
 		else
-			hy_conf_fault(hy_conf_item(list, i), "no scope '%s'%s%s%s", scope, meant ? "; did you mean '" : "", meant ? meant : "", meant ? "'?" : "");
+			hy_conf_fault(hy_conf_item(list, i), "no scope '%s'%s%s%s", scope,
+				meant ? "; did you mean '" : "", meant ? meant : "", meant ? "'?" : "");
 	}
 	for (size_t i = 0; i < k->count; i++)
 		if (strcmp(k->rows[i].name, row->name) == 0 || memcmp(k->rows[i].hash, row->hash, 32) == 0) {
@@ -174,7 +177,8 @@ struct hy_api_key *hy_keys_find(struct hy_keys *k, const char *authorization)
 	if (strncasecmp(authorization, "Bearer ", 7) == 0)
 		return hy_keys_find_text(k, hy_bytes_text(authorization + 7));
 	if (strncasecmp(authorization, "Basic ", 6) != 0 ||
-		sodium_base642bin(plain, sizeof(plain), authorization + 6, strlen(authorization + 6), NULL, &size, NULL, sodium_base64_VARIANT_ORIGINAL) != 0)
+		sodium_base642bin(plain, sizeof(plain), authorization + 6, strlen(authorization + 6), NULL, &size, NULL,
+			sodium_base64_VARIANT_ORIGINAL) != 0)
 		return NULL;
 	const uint8_t *colon = memchr(plain, ':', size);
 	return hy_keys_find_text(k, hy_bytes(plain, colon ? (size_t)(colon - plain) : size));
@@ -185,7 +189,9 @@ int64_t hy_api_key_spend(struct hy_api_key *key, size_t items)
 	if (key->rate <= 0)
 		return 0;
 	int64_t now = hy_mono_ms();
-	double room = key->rate > (double)items ? key->rate : (double)items; /* a batch larger than a second's worth waits, but not for ever */
+	double room = key->rate > (double)items
+			      ? key->rate
+			      : (double)items; /* a batch larger than a second's worth waits, but not for ever */
 	key->tokens += (double)(now - key->filled_ms) / 1000 * key->rate;
 	key->tokens = key->tokens > room ? room : key->tokens;
 	key->filled_ms = now;

@@ -126,7 +126,8 @@ const struct phrase phrases[] = {
 
 	{ SIGN_PRAISE, 2, "👍|❤|😍|😊|🎉|😀|😁|😄|🥰|💯|👏|🌹|💪|😘|☺|🙂" },
 	{ SIGN_COMPLAINT, 2,
-		"👎|😡|🤬|💩|😠|😭|🙄|😤|💔|😞|😒|🤮|for nothing|letdown|let down|robbery|a joke|joke "
+		"👎|😡|🤬|💩|😠|😭|🙄|😤|💔|😞|😒|🤮|for nothing|letdown|let down|robbery|a "
+		"joke|joke "
 		"of|"
 		"too expensive|failure" },
 

@@ -53,8 +53,8 @@ static int keep_view(struct hy_step *s, const struct submission *sub, const stru
 
 /* The head as the collector writes it, then the encoded Feedback as its field: packed once. *last becomes the id of a
  * feedback proper. */
-static int keep(struct hy_step *s, const struct submission *sub, const struct item *item, struct hy_id id,
-	struct hy_id *last)
+static int keep(
+	struct hy_step *s, const struct submission *sub, const struct item *item, struct hy_id id, struct hy_id *last)
 {
 	struct hy_buffer b = { 0 };
 	uint8_t room[256];

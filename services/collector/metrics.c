@@ -52,8 +52,10 @@ void metrics_text(const json_t *h, struct hy_buffer *out)
 		number(feedback, "emitted"));
 	family(out, "dedupe_ids", "gauge", "Clients' own ids that are remembered");
 	hy_buffer_printf(out, "huiyin_dedupe_ids %" JSON_INTEGER_FORMAT "\n", number(dedupe, "ids"));
-	family(out, "dedupe_overflowed_total", "counter", "Ids forgotten inside dedupe.window because there were more than dedupe.ids");
-	hy_buffer_printf(out, "huiyin_dedupe_overflowed_total %" JSON_INTEGER_FORMAT "\n", number(dedupe, "overflowed"));
+	family(out, "dedupe_overflowed_total", "counter",
+		"Ids forgotten inside dedupe.window because there were more than dedupe.ids");
+	hy_buffer_printf(
+		out, "huiyin_dedupe_overflowed_total %" JSON_INTEGER_FORMAT "\n", number(dedupe, "overflowed"));
 	json_object_foreach((json_t *)(uintptr_t)counters, name, each)
 	{
 		family(out, name, "counter", "Counted since the daemon started");

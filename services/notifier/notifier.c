@@ -287,8 +287,8 @@ static const struct hy_conf_row conf[] = {
 	{ 0 },
 };
 
-static const char *const tables[] = { "person", "preference", "gone", "case", "number", "link", "note", "outbox", "queue",
-	"receipts", "ledger", "by_ticket", "walk", "sweep", "tally", NULL };
+static const char *const tables[] = { "person", "preference", "gone", "case", "number", "link", "note", "outbox",
+	"queue", "receipts", "ledger", "by_ticket", "walk", "sweep", "tally", NULL };
 enum { PARTS = 1 << HY_FIELD_FEEDBACK | 1 << HY_FIELD_ROUTED | 1 << HY_FIELD_TICKET };
 static const struct hy_input inputs[] = { { "ticket", "router", notifier_on_ticket, .parts = PARTS }, { 0 } };
 static const struct hy_timer timers[] = { { "walk", notifier_walk_on }, { "sweep", notifier_sweep_on }, { 0 } };

@@ -140,7 +140,8 @@ static void a_disk_that_stays_full_does_not_fill_the_memory(void **state)
 			struct hy_id first;
 			snprintf(client, sizeof(client), "%d", step * 1000 + i);
 			struct dedupe_key k = dedupe_key(1, hy_bytes_text(client), HY_LIT("x"));
-			assert_int_equal(dedupe_note(fx->dedupe, t, &k, hy_id_new(&fx->ids, NOW), NOW, &first), HY_NOT_FOUND);
+			assert_int_equal(
+				dedupe_note(fx->dedupe, t, &k, hy_id_new(&fx->ids, NOW), NOW, &first), HY_NOT_FOUND);
 		}
 		hy_txn_abort(&t);
 	}
@@ -200,7 +201,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(more_than_its_room_forgets_the_oldest_and_says_so, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_aborted_step_leaves_nothing_behind, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_disk_that_stays_full_does_not_fill_the_memory, setup, teardown),
-		cmocka_unit_test_setup_teardown(with_a_smaller_room_after_a_restart_the_newest_are_still_known, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			with_a_smaller_room_after_a_restart_the_newest_are_still_known, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 			thousands_come_and_go_and_each_is_found_while_it_should_be, setup, teardown),
 	};

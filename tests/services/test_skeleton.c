@@ -407,7 +407,9 @@ static void dead_feedback_stays_in_the_account_when_it_is_dropped(void **state)
 static void a_record_that_came_damaged_is_seen_and_dead_not_on_its_way_for_ever(void **state)
 {
 	struct fx *fx = *state;
-	struct work w = { .input = &fx->daemon->inputs[0], .record = { .seq = 9, .err = HY_DAMAGED }, .err = HY_DAMAGED };
+	struct work w = {
+		.input = &fx->daemon->inputs[0], .record = { .seq = 9, .err = HY_DAMAGED }, .err = HY_DAMAGED
+	};
 	assert_int_equal(step_feed(fx->daemon, &w), HY_DAMAGED);
 	json_t *j;
 	assert_int_equal(fx_ask(fx, "standing", NULL, &j), HY_OK);
