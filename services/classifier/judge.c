@@ -1,11 +1,10 @@
 #include "judge.h"
 
-#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
+#include "base/place.h"
 #include "base/text.h"
 #include "lexicon.h"
 #include "model.h"
@@ -46,21 +45,10 @@ struct judge_scratch {
 void judge_model_path(char *out, size_t room)
 {
 	const char *named = getenv("HUIYIN_MODEL");
-	char self[PATH_MAX];
-	if (named && *named) {
+	if (named && *named)
 		snprintf(out, room, "%s", named);
-		return;
-	}
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	self[n > 0 ? n : 0] = 0;
-	char *slash = strrchr(self, '/');
-	if (slash) {
-		*slash = 0;
-		snprintf(out, room, "%.3900s/../share/huiyin/huiyin.model", self);
-		if (access(out, R_OK) == 0)
-			return;
-	}
-	snprintf(out, room, "%s", HY_MODEL_DEFAULT);
+	else if (!hy_share_path("huiyin.model", out, room))
+		snprintf(out, room, "huiyin.model");
 }
 
 /* The rules below speak of labels by number, so the file must have exactly these. */

@@ -20,7 +20,7 @@
 struct judge;
 struct judge_scratch; /* about 2 MiB, used again and again */
 
-/* Where the model is: $HUIYIN_MODEL, else ../share/huiyin/huiyin.model beside the program, else the build's own. */
+/* Where the model is: $HUIYIN_MODEL, else share/huiyin/huiyin.model beside the program. */
 void judge_model_path(char *out, size_t room);
 int judge_open(struct judge **out, const char *model_path, struct hy_fault *f); /* NULL = judge_model_path() */
 void judge_close(struct judge **j);

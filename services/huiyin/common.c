@@ -1,7 +1,8 @@
 #include "huiyin.h"
 #include "show.h"
 
-#include <limits.h>
+#include "base/place.h"
+
 #include <unistd.h>
 
 const char *const huiyin_daemons[] = { "collector", "classifier", "router", "notifier", NULL };
@@ -147,27 +148,14 @@ int64_t huiyin_number(const json_t *object, const char *name)
 
 /* ---- where we are installed ---- */
 
-static void beside(const char *behind, char *out, size_t room)
-{
-	char self[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	self[n > 0 ? n : 0] = 0;
-	char *slash = strrchr(self, '/');
-	if (slash)
-		*slash = 0;
-	snprintf(out, room, "%s/%s", slash ? self : ".", behind);
-}
-
 void huiyin_program(const char *daemon, char *out, size_t room)
 {
-	char behind[64];
-	snprintf(behind, sizeof(behind), "huiyin-%s", daemon);
-	beside(behind, out, room);
+	char folder[1024];
+	snprintf(out, room, "%s/huiyin-%s", hy_program_folder(folder, sizeof(folder)) ? folder : ".", daemon);
 }
 
 void huiyin_share(const char *name, char *out, size_t room)
 {
-	char behind[256];
-	snprintf(behind, sizeof(behind), "../share/huiyin/%s", name);
-	beside(behind, out, room);
+	if (!hy_share_path(name, out, room))
+		snprintf(out, room, "share/huiyin/%s", name);
 }

@@ -7,9 +7,9 @@
 #include "send.h"
 #include "sweep.h"
 
-#include <libgen.h>
 #include <stdlib.h>
-#include <unistd.h>
+
+#include "base/place.h"
 
 enum { WORDS_POINTS = 60, CLASSIFICATION_LANGUAGE = 3 /* field of Classification */ };
 
@@ -221,17 +221,13 @@ static int notifier_configure(struct hy_daemon *d, void *self)
 	return HY_OK;
 }
 
-/* DIR/templates, then the share folder beside the program (bin/../share), then the build's. */
+/* DIR/templates, then those that came with the program. */
 static int open_templates(struct notifier *n, struct hy_fault *f)
 {
-	char own[2200], share[4200] = "", exe[4096];
+	char own[2200], share[2200];
 	snprintf(own, sizeof(own), "%s", hy_daemon_path(n->daemon, "templates"));
-	ssize_t size = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
-	if (size > 0) {
-		exe[size] = 0;
-		snprintf(share, sizeof(share), "%s/../share/huiyin/templates", dirname(exe));
-	}
-	const char *const dirs[] = { own, share, HY_SHARE_DIR "/templates", NULL };
+	bool there = hy_share_path("templates", share, sizeof(share));
+	const char *const dirs[] = { own, there ? share : NULL, NULL };
 	return notifier_templates_open(&n->templates, dirs, f);
 }
 

@@ -86,13 +86,16 @@ static void chains_agree(struct ring *r)
 	for (int s = 0; s < STATIONS; s++) {
 		size_t i;
 		json_t *in;
-		json_array_foreach(json_object_get(health[s], "inputs"), i, in) for (int w = 0; w < STATIONS; w++)
+		json_array_foreach(json_object_get(health[s], "inputs"), i, in)
 		{
-			json_t *stream = json_object_get(health[w], "stream");
-			if (strcmp(json_string_value(json_object_get(stream, "name")),
-				    json_string_value(json_object_get(in, "stream"))) == 0)
-				assert_string_equal(json_string_value(json_object_get(in, "chain")),
-					json_string_value(json_object_get(stream, "chain")));
+			for (int w = 0; w < STATIONS; w++) {
+				json_t *stream = json_object_get(health[w], "stream");
+				if (!json_equal(json_object_get(stream, "name"), json_object_get(in, "stream")) ||
+					json_equal(json_object_get(in, "chain"), json_object_get(stream, "chain")))
+					continue;
+				char *mark = json_dumps(in, 0), *head = json_dumps(stream, 0);
+				fail_msg("the %s stands at %s, its writer at %s", station_names[s], mark, head);
+			}
 		}
 	}
 	for (int s = 0; s < STATIONS; s++)

@@ -261,23 +261,37 @@ void ring_until(struct ring *r, bool (*done)(struct ring *r, void *arg), void *a
 	}
 }
 
-/* At rest: every input has committed what its writer has, and nobody has put anything on a stream since the last look. */
+static json_int_t head_of(json_t *const *health, const char *stream)
+{
+	for (int s = 0; s < STATIONS; s++) {
+		json_t *own = json_object_get(health[s], "stream");
+		if (own && strcmp(json_string_value(json_object_get(own, "name")), stream) == 0)
+			return json_integer_value(json_object_get(own, "head"));
+	}
+	return -1;
+}
+
+/* At rest: every input has committed what its writer has, by the writer's own word (a reader may not have heard yet that there is more), and
+ * nobody has put anything on a stream since the last look. */
 static bool at_rest(struct ring *r, void *arg)
 {
 	json_int_t *before = arg, heads = 0;
+	json_t *health[STATIONS] = { 0 }, *in;
 	bool rest = true;
 	for (int s = 0; s < STATIONS && rest; s++) {
-		json_t *h = ring_ask(r, (enum station)s, "health", NULL, NULL), *in;
-		json_t *readers = json_object_get(json_object_get(h, "stream"), "readers");
-		size_t i;
-		rest = h != NULL;
-		heads += json_integer_value(json_object_get(json_object_get(h, "stream"), "head"));
-		json_array_foreach(json_object_get(h, "inputs"), i, in) rest =
-			rest && strcmp(json_string_value(json_object_get(in, "link")), "up") == 0 &&
-			json_integer_value(json_object_get(in, "lag")) == 0;
-		json_array_foreach(readers, i, in) rest = rest && json_integer_value(json_object_get(in, "lag")) == 0;
-		json_decref(h);
+		health[s] = ring_ask(r, (enum station)s, "health", NULL, NULL);
+		rest = health[s] != NULL;
+		heads += json_integer_value(json_object_get(json_object_get(health[s], "stream"), "head"));
 	}
+	for (int s = 0; s < STATIONS && rest; s++) {
+		size_t i;
+		json_array_foreach(json_object_get(health[s], "inputs"), i, in) rest =
+			rest && strcmp(json_string_value(json_object_get(in, "link")), "up") == 0 &&
+			json_integer_value(json_object_get(in, "mark")) ==
+				head_of(health, json_string_value(json_object_get(in, "stream")));
+	}
+	for (int s = 0; s < STATIONS; s++)
+		json_decref(health[s]);
 	bool same = rest && heads == *before;
 	*before = rest ? heads : -1;
 	return same;
