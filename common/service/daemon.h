@@ -13,6 +13,7 @@
  *   control.c   the control socket and the commands that every daemon has
  *   dead.c      dead letters
  *   show.c      messages as JSON
+ *   rows.c      messages as rows
  *   main.c      options of a daemon's program
  *   keys.c      API keys: who may speak to us from outside
  *   ask.c       the other end of the control socket */

@@ -94,6 +94,11 @@ int64_t dead_feedback(struct hy_daemon *d, struct hy_txn *t, const struct hy_id 
 	return n;
 }
 
+int64_t hy_dead_feedback(struct hy_step *s, struct hy_id upto)
+{
+	return dead_feedback(s->daemon, s->txn, &upto);
+}
+
 /* ---- commands: a dead letter's name is STREAM/SEQ ---- */
 
 static json_t *dead_json(struct hy_bytes key, struct hy_bytes row, bool whole)

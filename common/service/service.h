@@ -55,6 +55,9 @@ struct hy_id hy_step_id(struct hy_step *s); /* a new id */
 /* derive(id, number, person, word): the ids of notices and ticket events. person may be empty. */
 struct hy_id hy_step_derive(struct hy_id id, uint32_t number, struct hy_bytes person, const char *word);
 
+/* Feedbacks up to the id `upto` that ended in this daemon's dead letters, given up ones too: for its account. */
+int64_t hy_dead_feedback(struct hy_step *s, struct hy_id upto);
+
 /* Whether this Envelope is a feedback proper on its way (a remark, no event of ours). */
 bool hy_is_feedback(const Huiyin__Envelope *e);
 

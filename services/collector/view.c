@@ -1,27 +1,8 @@
 #include "view.h"
 #include "keep.h"
+#include "service/rows.h"
 
 #include <stdlib.h>
-
-/* ---- rows ---- */
-
-static int put_row(struct hy_txn *t, const char *table, struct hy_bytes key, const ProtobufCMessage *row)
-{
-	struct hy_buffer b = { 0 };
-	int err = hy_wire_pack(row, &b);
-	if (err == HY_OK)
-		err = hy_txn_put(t, table, key, hy_buffer_view(&b));
-	hy_buffer_free(&b);
-	return err;
-}
-
-static int get_row(struct hy_txn *t, struct hy_arena *a, const char *table, struct hy_bytes key,
-	const ProtobufCMessageDescriptor *type, void *out)
-{
-	struct hy_bytes raw;
-	int err = hy_txn_get(t, table, key, &raw);
-	return err ? err : hy_wire_unpack(a, type, raw, out, NULL);
-}
 
 /* ---- what comes back ---- */
 
@@ -39,7 +20,7 @@ static int note_way(struct hy_step *s)
 {
 	Huiyin__Collector__View *v;
 	struct hy_bytes id = HY_PB(s->in->id);
-	int err = get_row(s->txn, s->arena, "view", id, &huiyin__collector__view__descriptor, &v);
+	int err = hy_row_get(s->txn, s->arena, "view", id, &huiyin__collector__view__descriptor, &v);
 	if (err == HY_NOT_FOUND)
 		return HY_OK; /* its row has been folded away */
 	if (err)
@@ -49,7 +30,7 @@ static int note_way(struct hy_step *s)
 	v->decision = s->in->routed->decision;
 	v->department = s->in->routed->department;
 	v->ticket = s->in->routed->ticket;
-	return put_row(s->txn, "view", id, &v->base);
+	return hy_row_put(s->txn, "view", id, &v->base);
 }
 
 static bool ends(const Huiyin__TicketEvent *e)
@@ -65,7 +46,7 @@ static int note_event(struct hy_step *s)
 	if (e->kind == HUIYIN__TICKET_EVENT_KIND__JOINED || e->kind == HUIYIN__TICKET_EVENT_KIND__MOVED ||
 		e->kind == HUIYIN__TICKET_EVENT_KIND__CORRECTED)
 		return HY_OK; /* of one person, or of a label: the ticket is as it was */
-	int err = get_row(s->txn, s->arena, "public", HY_PB(e->ticket), &huiyin__collector__public__descriptor, &p);
+	int err = hy_row_get(s->txn, s->arena, "public", HY_PB(e->ticket), &huiyin__collector__public__descriptor, &p);
 	if (err && err != HY_NOT_FOUND)
 		return err;
 	p->number = e->number;
@@ -82,7 +63,7 @@ static int note_event(struct hy_step *s)
 	}
 	if (e->kind == HUIYIN__TICKET_EVENT_KIND__MERGED)
 		p->into = e->other;
-	err = put_row(s->txn, "public", HY_PB(e->ticket), &p->base);
+	err = hy_row_put(s->txn, "public", HY_PB(e->ticket), &p->base);
 	if (err == HY_OK && (p->finished || e->kind == HUIYIN__TICKET_EVENT_KIND__MERGED))
 		err = keep_ticket(s, HY_PB(e->ticket));
 	return err;
@@ -121,7 +102,7 @@ int collector_on_delivery(struct hy_step *s, void *self)
 	struct hy_bytes about = d->kind == HUIYIN__NOTICE_KIND__NOTICE_THANKS || d->ticket.len == 0 ? HY_PB(d->feedback)
 												    : HY_PB(d->ticket);
 	struct hy_key k = told_key(about, HY_PB(d->person), HY_PB(d->notice));
-	return put_row(s->txn, "told", hy_key_view(&k), &told.base);
+	return hy_row_put(s->txn, "told", hy_key_view(&k), &told.base);
 }
 
 /* ---- looking ---- */
@@ -130,7 +111,7 @@ int view_public(struct hy_txn *t, struct hy_arena *a, struct hy_id *ticket, Huiy
 {
 	for (int i = 0; i < 32;
 		i++) { /* merged tickets merge again; a ring of them can't come to be, a bound costs nothing */
-		int err = get_row(t, a, "public", hy_id_bytes(ticket), &huiyin__collector__public__descriptor, out);
+		int err = hy_row_get(t, a, "public", hy_id_bytes(ticket), &huiyin__collector__public__descriptor, out);
 		if (err || (*out)->into.len != 16)
 			return err;
 		*ticket = HY_ID_FROM_PB((*out)->into);
@@ -142,7 +123,7 @@ int view_find(struct hy_txn *t, struct hy_arena *a, struct hy_id feedback, uint3
 	struct hy_id *ticket)
 {
 	Huiyin__Collector__View *v;
-	int err = get_row(t, a, "view", hy_id_bytes(&feedback), &huiyin__collector__view__descriptor, &v);
+	int err = hy_row_get(t, a, "view", hy_id_bytes(&feedback), &huiyin__collector__view__descriptor, &v);
 	struct hy_bytes whose = person ? hy_bytes(person, HY_PERSON_SIZE) : hy_bytes(NULL, 0);
 	if (err || v->key_number != key_number || !hy_bytes_equal(HY_PB(v->person), whose))
 		return HY_NOT_FOUND;
@@ -162,7 +143,7 @@ static struct hy_key answer_key(struct hy_id ticket, uint32_t round, const uint8
 int view_answer(struct hy_txn *t, struct hy_arena *a, const struct hy_token *token, Huiyin__Collector__Answered **out)
 {
 	struct hy_key k = answer_key(token->ticket, token->round, token->person);
-	return get_row(t, a, "answer", hy_key_view(&k), &huiyin__collector__answered__descriptor, out);
+	return hy_row_get(t, a, "answer", hy_key_view(&k), &huiyin__collector__answered__descriptor, out);
 }
 
 int view_note_answer(
@@ -172,7 +153,7 @@ int view_note_answer(
 	row.helped = helped;
 	row.at_ms = now_ms;
 	struct hy_key k = answer_key(ticket, round, person);
-	return put_row(t, "answer", hy_key_view(&k), &row.base);
+	return hy_row_put(t, "answer", hy_key_view(&k), &row.base);
 }
 
 const char *view_state_name(uint32_t state)
@@ -254,7 +235,7 @@ json_t *view_json(struct hy_txn *t, struct hy_arena *a, struct hy_id feedback, u
 	Huiyin__Collector__View *v;
 	Huiyin__Collector__Public *p;
 	char id[HY_ID_TEXT], number[32];
-	if (get_row(t, a, "view", hy_id_bytes(&feedback), &huiyin__collector__view__descriptor, &v) != HY_OK ||
+	if (hy_row_get(t, a, "view", hy_id_bytes(&feedback), &huiyin__collector__view__descriptor, &v) != HY_OK ||
 		(project && v->project != project))
 		return NULL;
 	hy_id_text(feedback, id);

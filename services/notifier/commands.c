@@ -83,7 +83,7 @@ static json_t *show(struct hy_step *s, struct hy_id id, int *err)
 	if (*err == HY_OK)
 		return show_owed(id, owed);
 	if (*err == HY_NOT_FOUND)
-		*err = notifier_get(
+		*err = hy_row_get(
 			s->txn, s->arena, "ledger", hy_id_bytes(&id), &huiyin__notifier__entry__descriptor, &done);
 	return *err == HY_OK ? show_done(id, done) : NULL;
 }

@@ -75,7 +75,7 @@ int notifier_decide(struct hy_txn *t, struct hy_arena *a, const struct notifier 
 	if (notifier_people_gone(t, person))
 		return say(out, HUIYIN__OUTCOME__OUTCOME_ERASED, "");
 	preference_row *p = NULL;
-	int err = notifier_get(t, a, "preference", person, &huiyin__notifier__preference__descriptor, &p);
+	int err = hy_row_get(t, a, "preference", person, &huiyin__notifier__preference__descriptor, &p);
 	if (err && err != HY_NOT_FOUND)
 		return err;
 	if (p && refused(p, kind))

@@ -11,7 +11,7 @@ int notifier_walk_begin(struct hy_step *s, const walk_row *w)
 	struct hy_id cause = HY_ID_FROM_PB(w->cause);
 	struct hy_bytes whose = w->person.len ? HY_PB(w->person) : HY_PB(w->ticket);
 	struct hy_key key = notifier_due_key(s->now_ms, hy_step_derive(cause, w->task, whose, "walk"));
-	return notifier_put(s->txn, "walk", hy_key_view(&key), &w->base);
+	return hy_row_put(s->txn, "walk", hy_key_view(&key), &w->base);
 }
 
 /* Rows that a walk visits in one step: copied, since what follows writes. */
@@ -57,8 +57,7 @@ static int take_chunk(struct hy_step *s, struct notifier *n, const char *table, 
 		} else {
 			*v = (struct visit){ .key = key };
 			if (links)
-				err = notifier_open_row(
-					s->arena, c.value, &huiyin__notifier__link__descriptor, &v->link);
+				err = hy_row_open(s->arena, c.value, &huiyin__notifier__link__descriptor, &v->link);
 			out->count++;
 			n->walk_left--;
 		}
@@ -75,7 +74,7 @@ static int go_on(struct hy_step *s, struct hy_bytes key, walk_row *w, const stru
 		return HY_OK;
 	w->cursor = HY_TO_PB(chunk->next);
 	struct hy_key again = notifier_due_key(s->now_ms + 1, hy_id_from(hy_bytes(key.data + 8, key.size - 8)));
-	return notifier_put(s->txn, "walk", hy_key_view(&again), &w->base);
+	return hy_row_put(s->txn, "walk", hy_key_view(&again), &w->base);
 }
 
 int notifier_tell_link(struct hy_step *s, struct notifier *n, struct hy_id ticket, const case_row *c,
@@ -107,7 +106,7 @@ static struct hy_bytes person_of(struct hy_bytes link_key)
 
 static int case_of(struct hy_step *s, struct hy_bytes ticket, case_row **out)
 {
-	return notifier_get(s->txn, s->arena, "case", ticket, &huiyin__notifier__case__descriptor, out);
+	return hy_row_get(s->txn, s->arena, "case", ticket, &huiyin__notifier__case__descriptor, out);
 }
 
 /* The same step with memory of its own, empty at each link. */
@@ -169,11 +168,11 @@ static int erase_words(struct hy_step *s, struct hy_id ticket, struct hy_bytes p
 {
 	link_row *link;
 	struct hy_key key = notifier_link_key(ticket, person, (struct hy_id){ 0 });
-	int err = notifier_get(s->txn, s->arena, "link", hy_key_view(&key), &huiyin__notifier__link__descriptor, &link);
+	int err = hy_row_get(s->txn, s->arena, "link", hy_key_view(&key), &huiyin__notifier__link__descriptor, &link);
 	if (err)
 		return err == HY_NOT_FOUND ? HY_OK : err;
 	link->words = row_text("");
-	return notifier_put(s->txn, "link", hy_key_view(&key), &link->base);
+	return hy_row_put(s->txn, "link", hy_key_view(&key), &link->base);
 }
 
 /* Her link stays as a number: the ticket's counts must go on agreeing. Her words, what she is owed and its files
@@ -198,7 +197,7 @@ int notifier_walk_on(struct hy_step *s, struct hy_bytes key, struct hy_bytes row
 {
 	struct notifier *n = self;
 	walk_row *w;
-	int err = notifier_open_row(s->arena, row, &huiyin__notifier__walk__descriptor, &w);
+	int err = hy_row_open(s->arena, row, &huiyin__notifier__walk__descriptor, &w);
 	if (err)
 		return err;
 	/* Several walks share one step's allowance. */

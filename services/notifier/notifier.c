@@ -101,8 +101,7 @@ static int on_moved(struct hy_step *s, struct notifier *n, const Huiyin__TicketE
 	link_row *before = NULL, *link;
 	bool fresh;
 	struct hy_key key = notifier_link_key(HY_ID_FROM_PB(ev->other), HY_PB(ev->person), feedback);
-	int err =
-		notifier_get(s->txn, s->arena, "link", hy_key_view(&key), &huiyin__notifier__link__descriptor, &before);
+	int err = hy_row_get(s->txn, s->arena, "link", hy_key_view(&key), &huiyin__notifier__link__descriptor, &before);
 	if (err && err != HY_NOT_FOUND)
 		return err;
 	struct notifier_join j = {
@@ -130,7 +129,7 @@ static int on_answered(struct hy_step *s, const Huiyin__TicketEvent *ev, const c
 	a.origin_ms = s->in->origin_ms;
 	a.at_ms = s->now_ms;
 	struct hy_key key = notifier_note_key(HY_ID_FROM_PB(ev->ticket), ev->round, kind);
-	int err = notifier_put(s->txn, "note", hy_key_view(&key), &a.base);
+	int err = hy_row_put(s->txn, "note", hy_key_view(&key), &a.base);
 	if (err)
 		return err;
 	w.task = WALK_TELL;
@@ -151,7 +150,7 @@ static int on_reopened(struct hy_step *s, struct notifier *n, const Huiyin__Tick
 	if (!ev->person.len)
 		return HY_OK;
 	struct hy_key key = notifier_link_key(ticket, HY_PB(ev->person), (struct hy_id){ 0 });
-	int err = notifier_get(s->txn, s->arena, "link", hy_key_view(&key), &huiyin__notifier__link__descriptor, &link);
+	int err = hy_row_get(s->txn, s->arena, "link", hy_key_view(&key), &huiyin__notifier__link__descriptor, &link);
 	if (err)
 		return err == HY_NOT_FOUND ? HY_OK : err;
 	return notifier_tell_link(s, n, ticket, c, HY_PB(ev->person), link, ev->round,

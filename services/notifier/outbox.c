@@ -45,7 +45,7 @@ struct hy_id notifier_notice_id(const struct notifier_about *a)
 
 int notifier_outbox_get(struct hy_txn *t, struct hy_arena *a, struct hy_id id, notice_row **out)
 {
-	return notifier_get(t, a, "outbox", hy_id_bytes(&id), &huiyin__notifier__notice__descriptor, out);
+	return hy_row_get(t, a, "outbox", hy_id_bytes(&id), &huiyin__notifier__notice__descriptor, out);
 }
 
 static bool exists(struct hy_txn *t, struct hy_id id)
@@ -57,7 +57,7 @@ static bool exists(struct hy_txn *t, struct hy_id id)
 
 static int put_row(struct hy_step *s, struct hy_id id, notice_row *row)
 {
-	return notifier_put(s->txn, "outbox", hy_id_bytes(&id), &row->base);
+	return hy_row_put(s->txn, "outbox", hy_id_bytes(&id), &row->base);
 }
 
 const char *notifier_outbox_queue(uint32_t kind)
@@ -124,7 +124,7 @@ int notifier_outbox_settle(struct hy_step *s, struct notifier *n, struct hy_id i
 	e.copies = row->copies;
 	e.tries = row->tries;
 	e.project = row->project;
-	int err = notifier_put(s->txn, "ledger", hy_id_bytes(&id), &e.base);
+	int err = hy_row_put(s->txn, "ledger", hy_id_bytes(&id), &e.base);
 	if (err)
 		return err;
 	notifier_tally(s->txn, notifier_outcome_name(outcome), 1);

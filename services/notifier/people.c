@@ -29,7 +29,7 @@ static int learn_contact(struct hy_step *s, struct notifier *n, const Huiyin__Fe
 {
 	contact_row fresh = HUIYIN__NOTIFIER__CONTACT__INIT, *row = &fresh;
 	struct hy_bytes person = HY_PB(fb->person);
-	int err = notifier_get(s->txn, s->arena, "person", person, &huiyin__notifier__contact__descriptor, &row);
+	int err = hy_row_get(s->txn, s->arena, "person", person, &huiyin__notifier__contact__descriptor, &row);
 	if (err && err != HY_NOT_FOUND)
 		return err;
 	bool changed = false;
@@ -47,7 +47,7 @@ static int learn_contact(struct hy_step *s, struct notifier *n, const Huiyin__Fe
 		notifier_tally(s->txn, "people", 1);
 	row->project = s->in->project;
 	row->at_ms = s->now_ms;
-	return notifier_put(s->txn, "person", person, &row->base);
+	return hy_row_put(s->txn, "person", person, &row->base);
 }
 
 /* There are far fewer kinds of notices: what is more than this is somebody's joke. */
@@ -63,7 +63,7 @@ static int learn_preferences(struct hy_step *s, const Huiyin__Feedback *fb)
 	const Huiyin__Preferences *p = fb->preferences;
 	preference_row fresh = HUIYIN__NOTIFIER__PREFERENCE__INIT, *row = &fresh;
 	struct hy_bytes person = HY_PB(fb->person);
-	int err = notifier_get(s->txn, s->arena, "preference", person, &huiyin__notifier__preference__descriptor, &row);
+	int err = hy_row_get(s->txn, s->arena, "preference", person, &huiyin__notifier__preference__descriptor, &row);
 	if (err && err != HY_NOT_FOUND)
 		return err;
 	char **refused = hy_arena_get(s->arena, (row->n_refused + p->n_consent + 1) * sizeof(*refused));
@@ -91,7 +91,7 @@ static int learn_preferences(struct hy_step *s, const Huiyin__Feedback *fb)
 		row->quiet_to = p->quiet_to;
 	}
 	row->at_ms = s->now_ms;
-	return notifier_put(s->txn, "preference", person, &row->base);
+	return hy_row_put(s->txn, "preference", person, &row->base);
 }
 
 /* The tombstone stays for good: it is a keyed hash, and without it a late record would bring the person back. What
@@ -140,7 +140,7 @@ int notifier_people_contact(struct hy_txn *t, struct hy_arena *a, const struct n
 {
 	contact_row *row;
 	*out = (struct notifier_contact){ .email = "", .phone = "" };
-	int err = notifier_get(t, a, "person", person, &huiyin__notifier__contact__descriptor, &row);
+	int err = hy_row_get(t, a, "person", person, &huiyin__notifier__contact__descriptor, &row);
 	if (err)
 		return err;
 	out->row = row;
@@ -173,7 +173,7 @@ int notifier_people_case(struct hy_step *s, const Huiyin__TicketEvent *ev, case_
 {
 	struct hy_bytes ticket = HY_PB(ev->ticket);
 	case_row *row = NULL;
-	int err = notifier_get(s->txn, s->arena, "case", ticket, &huiyin__notifier__case__descriptor, &row);
+	int err = hy_row_get(s->txn, s->arena, "case", ticket, &huiyin__notifier__case__descriptor, &row);
 	if (err && err != HY_NOT_FOUND)
 		return err;
 	bool changed = err == HY_NOT_FOUND;
@@ -211,14 +211,14 @@ int notifier_people_case(struct hy_step *s, const Huiyin__TicketEvent *ev, case_
 	if (!changed)
 		return HY_OK;
 	row->changed_ms = s->now_ms;
-	return notifier_put(s->txn, "case", ticket, &row->base);
+	return hy_row_put(s->txn, "case", ticket, &row->base);
 }
 
 int notifier_people_join(struct hy_step *s, const struct notifier_join *j, link_row **out, bool *fresh)
 {
 	struct hy_key key = notifier_link_key(j->ticket, j->person, j->feedback);
 	link_row *row = NULL;
-	int err = notifier_get(s->txn, s->arena, "link", hy_key_view(&key), &huiyin__notifier__link__descriptor, &row);
+	int err = hy_row_get(s->txn, s->arena, "link", hy_key_view(&key), &huiyin__notifier__link__descriptor, &row);
 	if (err && err != HY_NOT_FOUND)
 		return err;
 	*fresh = err == HY_NOT_FOUND || row->round < j->round;
@@ -240,5 +240,5 @@ int notifier_people_join(struct hy_step *s, const struct notifier_join *j, link_
 	if (!*fresh)
 		return HY_OK;
 	row->round = j->round;
-	return notifier_put(s->txn, "link", hy_key_view(&key), &row->base);
+	return hy_row_put(s->txn, "link", hy_key_view(&key), &row->base);
 }

@@ -37,27 +37,3 @@ struct hy_key notifier_number_key(uint32_t project, uint64_t number)
 	hy_key_u64(&k, number);
 	return k;
 }
-
-int notifier_open_row(struct hy_arena *a, struct hy_bytes row, const ProtobufCMessageDescriptor *type, void *out)
-{
-	int err = hy_wire_unpack(a, type, row, out, NULL);
-	return err == HY_OK || err == HY_NO_MEMORY ? err : HY_CORRUPT;
-}
-
-int notifier_get(struct hy_txn *t, struct hy_arena *a, const char *table, struct hy_bytes key,
-	const ProtobufCMessageDescriptor *type, void *out)
-{
-	struct hy_bytes row;
-	int err = hy_txn_get(t, table, key, &row);
-	return err ? err : notifier_open_row(a, row, type, out);
-}
-
-int notifier_put(struct hy_txn *t, const char *table, struct hy_bytes key, const ProtobufCMessage *row)
-{
-	struct hy_buffer b = { 0 };
-	int err = hy_wire_pack(row, &b);
-	if (err == HY_OK)
-		err = hy_txn_put(t, table, key, hy_buffer_view(&b));
-	hy_buffer_free(&b);
-	return err;
-}

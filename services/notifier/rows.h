@@ -19,8 +19,7 @@
 #define HY_NOTIFIER_ROWS_H
 
 #include "notifier_rows.pb-c.h"
-#include "store/store.h"
-#include "wire/wire.h"
+#include "service/rows.h"
 
 typedef Huiyin__Notifier__Contact contact_row;
 typedef Huiyin__Notifier__Preference preference_row;
@@ -42,13 +41,6 @@ struct hy_key notifier_link_key(struct hy_id ticket, struct hy_bytes person, str
 struct hy_key notifier_note_key(struct hy_id ticket, uint32_t round, uint32_t kind);
 struct hy_key notifier_due_key(int64_t due_ms, struct hy_id id);
 struct hy_key notifier_number_key(uint32_t project, uint64_t number);
-
-/* The row unpacked into `a`; HY_NOT_FOUND; HY_CORRUPT when it is not one of ours. `out` is a pointer to a row
- * pointer. */
-int notifier_get(struct hy_txn *t, struct hy_arena *a, const char *table, struct hy_bytes key,
-	const ProtobufCMessageDescriptor *type, void *out);
-int notifier_open_row(struct hy_arena *a, struct hy_bytes row, const ProtobufCMessageDescriptor *type, void *out);
-int notifier_put(struct hy_txn *t, const char *table, struct hy_bytes key, const ProtobufCMessage *row);
 
 /* A text field: protobuf-c wants it writable, and never writes to it. */
 static inline char *row_text(const char *text)

@@ -77,7 +77,7 @@ static int note_of(struct hy_txn *t, struct hy_arena *a, const notice_row *row, 
 	if (!asks(row->kind))
 		return HY_OK;
 	struct hy_key key = notifier_note_key(HY_ID_FROM_PB(row->ticket), row->round, row->kind);
-	int err = notifier_get(t, a, "note", hy_key_view(&key), &huiyin__notifier__answer__descriptor, &answer);
+	int err = hy_row_get(t, a, "note", hy_key_view(&key), &huiyin__notifier__answer__descriptor, &answer);
 	if (err)
 		return err == HY_NOT_FOUND ? HY_OK : err;
 	bool zh = strcmp(language, "zh") == 0;

@@ -6,7 +6,7 @@ static int put_sweep(struct hy_txn *t, int64_t due_ms, const sweep_row *row)
 {
 	struct hy_key key = { .size = 0 };
 	hy_key_u64(&key, (uint64_t)due_ms);
-	return notifier_put(t, "sweep", hy_key_view(&key), &row->base);
+	return hy_row_put(t, "sweep", hy_key_view(&key), &row->base);
 }
 
 int notifier_sweep_begin(struct notifier *n)
@@ -67,7 +67,7 @@ static int find_old(struct hy_step *s, const char *table, sweep_row *w, int64_t 
 static int entry_is_old(struct hy_step *s, struct hy_bytes row, int64_t before_ms, struct old *out)
 {
 	entry_row *e;
-	int err = notifier_open_row(s->arena, row, &huiyin__notifier__entry__descriptor, &e);
+	int err = hy_row_open(s->arena, row, &huiyin__notifier__entry__descriptor, &e);
 	if (err)
 		return err;
 	out->ticket = HY_PB(e->ticket);
@@ -101,7 +101,7 @@ static int case_is_old(struct hy_step *s, struct hy_bytes row, int64_t before_ms
 {
 	case_row *c;
 	(void)out;
-	int err = notifier_open_row(s->arena, row, &huiyin__notifier__case__descriptor, &c);
+	int err = hy_row_open(s->arena, row, &huiyin__notifier__case__descriptor, &c);
 	if (err)
 		return err;
 	bool ended = c->state == HUIYIN__TICKET_STATE__CONFIRMED || c->state == HUIYIN__TICKET_STATE__CLOSED ||
@@ -129,7 +129,7 @@ static bool clear(struct hy_step *s, const char *table, struct hy_id ticket, siz
 static void clear_case(struct hy_step *s, struct hy_id ticket)
 {
 	case_row *c;
-	if (notifier_get(s->txn, s->arena, "case", hy_id_bytes(&ticket), &huiyin__notifier__case__descriptor, &c) !=
+	if (hy_row_get(s->txn, s->arena, "case", hy_id_bytes(&ticket), &huiyin__notifier__case__descriptor, &c) !=
 		HY_OK)
 		return;
 	struct hy_key number = notifier_number_key(c->project, c->number);
@@ -160,7 +160,7 @@ int notifier_sweep_on(struct hy_step *s, struct hy_bytes key, struct hy_bytes ro
 	struct notifier *n = self;
 	sweep_row *w;
 	(void)key;
-	int err = notifier_open_row(s->arena, row, &huiyin__notifier__sweep__descriptor, &w);
+	int err = hy_row_open(s->arena, row, &huiyin__notifier__sweep__descriptor, &w);
 	if (err)
 		return err;
 	int64_t before_ms = s->now_ms - n->keep_ms;

@@ -173,25 +173,6 @@ int router_audit_folded(struct hy_txn *t, struct audit_sums *sums)
 
 /* ---- the command ---- */
 
-/* Feedbacks up to `upto` that this station gave up on. The letter's record is field 4 of its row. */
-static int64_t dead_letters(struct hy_step *s, struct hy_arena *a, struct hy_id upto)
-{
-	enum { LETTER_RECORD = 4 };
-	int64_t n = 0;
-	struct hy_cursor c = hy_cursor_open(s->txn, "dead", HY_LIT("classification\0"));
-	for (; hy_cursor_on(&c); hy_cursor_next(&c)) {
-		Huiyin__Envelope *e;
-		struct hy_bytes record = hy_wire_field(c.value, LETTER_RECORD);
-		hy_arena_reset(a);
-		if (hy_wire_open(a, record, &e, NULL) != HY_OK)
-			n++; /* nobody can tell whose it was: better counted than lost */
-		else if (hy_is_feedback(e) && hy_id_cmp(HY_ID_FROM_PB(e->id), upto) <= 0)
-			n++;
-	}
-	hy_cursor_close(&c);
-	return n;
-}
-
 static int walk(struct hy_step *s, struct hy_arena *a, struct hy_id after, struct hy_id upto, struct audit_sums *sums,
 	struct hy_id *next)
 {
@@ -216,7 +197,7 @@ static int walk(struct hy_step *s, struct hy_arena *a, struct hy_id after, struc
 		enum audit_state state = AUDIT_OPEN;
 		int64_t close_ms = 0;
 		hy_arena_reset(a);
-		err = row_open(a, c.value, &huiyin__router__feedback__descriptor, &row);
+		err = hy_row_open(a, c.value, &huiyin__router__feedback__descriptor, &row);
 		if (err == HY_OK)
 			err = router_audit_state(s->txn, a, id, row, &state, &close_ms);
 		if (err == HY_OK)
@@ -277,8 +258,7 @@ int router_audit_run(struct hy_step *s, struct hy_ask *ask, void *self)
 	if (first) {
 		struct hy_mark mark = { 0 };
 		hy_follow_kept(s->txn, "classification", &mark);
-		int64_t dead = dead_letters(s, r->scratch, upto),
-			emitted = (int64_t)hy_store_rows(s->txn, "feedback") + folded;
+		int64_t dead = hy_dead_feedback(s, upto), emitted = (int64_t)hy_store_rows(s->txn, "feedback") + folded;
 		json_object_set_new(j, "seen", json_integer(emitted + dead));
 		json_object_set_new(j, "emitted", json_integer(emitted));
 		json_object_set_new(j, "dead", json_integer(dead));

@@ -376,7 +376,7 @@ static int run_list(struct hy_step *s, struct hy_ask *a, void *self)
 	for (; hy_cursor_on(&c) && err == HY_OK; hy_cursor_prev(&c)) {
 		struct ticket k = { .id = hy_id_from(c.key) };
 		hy_arena_reset(r->scratch);
-		err = row_open(r->scratch, c.value, &huiyin__router__ticket__descriptor, &k.row);
+		err = hy_row_open(r->scratch, c.value, &huiyin__router__ticket__descriptor, &k.row);
 		if (err)
 			break;
 		if (state_wanted(&k, state) && (!department[0] || strcmp(department, k.row->department) == 0) &&
@@ -413,7 +413,7 @@ static int run_show(struct hy_step *s, struct hy_ask *a, void *self)
 		Huiyin__Router__Comment *row;
 		char id[HY_ID_TEXT], at[25];
 		hy_arena_reset(r->scratch);
-		err = row_open(r->scratch, c.value, &huiyin__router__comment__descriptor, &row);
+		err = hy_row_open(r->scratch, c.value, &huiyin__router__comment__descriptor, &row);
 		if (err)
 			break;
 		hy_id_text(hy_id_from(hy_bytes(c.key.data + 16, c.key.size - 16)), id);

@@ -8,7 +8,7 @@ int router_erase_begin(struct hy_step *s, struct hy_bytes person)
 		return HY_OK;
 	Huiyin__Router__Erase row = HUIYIN__ROUTER__ERASE__INIT;
 	struct hy_key due = row_due_key(s->now_ms, person);
-	return row_put(s->txn, "erasing", hy_key_view(&due), &row.base);
+	return hy_row_put(s->txn, "erasing", hy_key_view(&due), &row.base);
 }
 
 /* One feedback of hers: the ticket that it opened loses its subject, the comment that it was goes. */
@@ -38,7 +38,7 @@ int router_erase_on_due(struct hy_step *s, struct hy_bytes key, struct hy_bytes 
 		struct hy_id feedback, ticket;
 	} *found = hy_arena_get(s->arena, HY_FANOUT_CHUNK * sizeof(*found));
 	Huiyin__Router__Erase *state;
-	int err = row_open(s->arena, row, &huiyin__router__erase__descriptor, &state);
+	int err = hy_row_open(s->arena, row, &huiyin__router__erase__descriptor, &state);
 	if (err || !found)
 		return err ? err : HY_NO_MEMORY;
 	struct hy_id at = HY_ID_FROM_PB(state->cursor);
@@ -50,7 +50,7 @@ int router_erase_on_due(struct hy_step *s, struct hy_bytes key, struct hy_bytes 
 		Huiyin__Router__Feedback *f;
 		hy_arena_reset(r->scratch);
 		at = hy_id_from(c.key);
-		err = row_open(r->scratch, c.value, &huiyin__router__feedback__descriptor, &f);
+		err = hy_row_open(r->scratch, c.value, &huiyin__router__feedback__descriptor, &f);
 		if (err == HY_OK && f->ticket.len && hy_bytes_equal(HY_PB(f->person), person))
 			found[n++] = (struct found){ at, HY_ID_FROM_PB(f->ticket) };
 	}
@@ -62,5 +62,5 @@ int router_erase_on_due(struct hy_step *s, struct hy_bytes key, struct hy_bytes 
 		return err;
 	struct hy_key due = row_due_key(s->now_ms + 1, person);
 	state->cursor = row_id(&at); /* seen again: harmless */
-	return row_put(s->txn, "erasing", hy_key_view(&due), &state->base);
+	return hy_row_put(s->txn, "erasing", hy_key_view(&due), &state->base);
 }

@@ -25,7 +25,7 @@ static int put_state(struct hy_txn *t, int64_t due_ms, uint32_t stage, const str
 		row.before_ms = p->before_ms;
 		row.cursor = HY_TO_PB(hy_key_view(&p->cursor));
 	}
-	return row_put(t, "keep", hy_key_view(&due), &row.base);
+	return hy_row_put(t, "keep", hy_key_view(&due), &row.base);
 }
 
 void router_keep_begin(struct hy_txn *t)
@@ -86,7 +86,7 @@ static int fold_feedback(struct pass *p, struct audit_sums *sums, bool *done)
 			break;
 		remember(p, c.key);
 		hy_arena_reset(p->r->scratch);
-		err = row_open(p->r->scratch, c.value, &huiyin__router__feedback__descriptor, &row);
+		err = hy_row_open(p->r->scratch, c.value, &huiyin__router__feedback__descriptor, &row);
 		if (err == HY_OK)
 			err = loop_is_over(p, row, &over);
 		if (err == HY_OK && over)
@@ -167,7 +167,7 @@ int router_keep_on_due(struct hy_step *s, struct hy_bytes key, struct hy_bytes r
 {
 	(void)key;
 	Huiyin__Router__Keep *state;
-	int err = row_open(s->arena, row, &huiyin__router__keep__descriptor, &state);
+	int err = hy_row_open(s->arena, row, &huiyin__router__keep__descriptor, &state);
 	if (err)
 		return err;
 	uint32_t stage = state->stage;

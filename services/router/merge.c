@@ -18,7 +18,7 @@ int router_merge_begin(
 	move.actor = (char *)(uintptr_t)actor;
 	ticket_put(s->txn, from);
 	ticket_put(s->txn, into);
-	row_put(s->txn, "moving", hy_key_view(&due), &move.base);
+	hy_row_put(s->txn, "moving", hy_key_view(&due), &move.base);
 	err = hy_txn_err(s->txn);
 	return err ? err
 		   : ticket_emit(s, from,
@@ -76,7 +76,7 @@ int router_merge_on_move(struct hy_step *s, struct hy_bytes key, struct hy_bytes
 	Huiyin__Router__Move *move;
 	struct ticket from, into;
 	struct hy_key *keys = hy_arena_get(s->arena, HY_FANOUT_CHUNK * sizeof(*keys));
-	int err = row_open(s->arena, row, &huiyin__router__move__descriptor, &move);
+	int err = hy_row_open(s->arena, row, &huiyin__router__move__descriptor, &move);
 	if (err == HY_OK && !keys)
 		err = HY_NO_MEMORY;
 	if (err == HY_OK)
@@ -107,5 +107,5 @@ int router_merge_on_move(struct hy_step *s, struct hy_bytes key, struct hy_bytes
 	struct hy_key due = row_due_key(s->now_ms + 1, hy_id_bytes(&from.id));
 	move->cursor = HY_TO_PB(hy_key_view(&keys[n - 1]));
 	ticket_put(s->txn, &into);
-	return row_put(s->txn, "moving", hy_key_view(&due), &move->base);
+	return hy_row_put(s->txn, "moving", hy_key_view(&due), &move->base);
 }

@@ -21,7 +21,7 @@ struct hy_bytes link_who(struct hy_bytes key, bool *anonymous)
 int link_get(struct hy_txn *t, struct hy_arena *a, struct hy_key key, struct link *out)
 {
 	*out = (struct link){ .key = key };
-	int err = row_get(t, a, "link", hy_key_view(&out->key), &huiyin__router__link__descriptor, &out->row);
+	int err = hy_row_get(t, a, "link", hy_key_view(&out->key), &huiyin__router__link__descriptor, &out->row);
 	if (err != HY_NOT_FOUND)
 		return err;
 	out->row = hy_arena_get(a, sizeof(*out->row));
@@ -34,7 +34,7 @@ int link_get(struct hy_txn *t, struct hy_arena *a, struct hy_key key, struct lin
 
 int link_put(struct hy_txn *t, const struct link *l)
 {
-	return row_put(t, "link", hy_key_view(&l->key), &l->row->base);
+	return hy_row_put(t, "link", hy_key_view(&l->key), &l->row->base);
 }
 
 uint32_t link_round(const struct ticket *k, const struct link *l)

@@ -45,7 +45,7 @@ static int enter(struct hy_step *s, const struct course *c)
 	row.round = c->round;
 	if (!hy_id_is_zero(c->ticket.id))
 		row.ticket = row_id(&c->ticket.id);
-	return row_append(s->txn, "feedback", HY_PB(s->in->id), &row.base);
+	return hy_row_append(s->txn, "feedback", HY_PB(s->in->id), &row.base);
 }
 
 static int pass_on(struct hy_step *s, const struct course *c)
@@ -195,7 +195,7 @@ static int reply_ticket(struct hy_step *s, struct reply *p, struct ticket *k)
 	p->first = HY_ID_FROM_PB(to->ticket);
 	if (hy_id_is_zero(p->first) && p->by_feedback) {
 		Huiyin__Router__Feedback *row;
-		int err = row_get(
+		int err = hy_row_get(
 			s->txn, s->arena, "feedback", HY_PB(to->feedback), &huiyin__router__feedback__descriptor, &row);
 		if (err)
 			return err;
@@ -247,7 +247,7 @@ static int keep_comment(struct hy_step *s, const struct ticket *k, const struct 
 	row.answer = (uint32_t)p->answer;
 	row.at_ms = s->now_ms;
 	row.person = s->in->feedback->person;
-	return row.text ? row_put(s->txn, "comment", hy_key_view(&key), &row.base) : HY_NO_MEMORY;
+	return row.text ? hy_row_put(s->txn, "comment", hy_key_view(&key), &row.base) : HY_NO_MEMORY;
 }
 
 /* It did not help: an answered ticket opens again for her, an open one takes her into its round. */
@@ -354,15 +354,15 @@ static int on_classification(struct hy_step *s, void *self)
 static int thanks_outcome(struct hy_step *s, const Huiyin__Delivery *d)
 {
 	Huiyin__Router__Feedback *row;
-	int err =
-		row_get(s->txn, s->arena, "feedback", HY_PB(d->feedback), &huiyin__router__feedback__descriptor, &row);
+	int err = hy_row_get(
+		s->txn, s->arena, "feedback", HY_PB(d->feedback), &huiyin__router__feedback__descriptor, &row);
 	if (err == HY_NOT_FOUND)
 		return HY_OK;
 	if (err || (row->outcome != HUIYIN__OUTCOME__OUTCOME_NONE && row->outcome != HUIYIN__OUTCOME__HELD))
 		return err; /* said before */
 	row->outcome = d->outcome;
 	row->told_ms = d->at_ms;
-	return row_put(s->txn, "feedback", HY_PB(d->feedback), &row->base);
+	return hy_row_put(s->txn, "feedback", HY_PB(d->feedback), &row->base);
 }
 
 static int round_outcome(struct hy_step *s, const Huiyin__Delivery *d)

@@ -151,7 +151,7 @@ int ticket_move(struct hy_step *s, struct ticket *k, enum ticket_verb verb, cons
 int ticket_get(struct hy_txn *t, struct hy_arena *a, struct hy_id id, struct ticket *out)
 {
 	out->id = id;
-	return row_get(t, a, "ticket", hy_id_bytes(&out->id), &huiyin__router__ticket__descriptor, &out->row);
+	return hy_row_get(t, a, "ticket", hy_id_bytes(&out->id), &huiyin__router__ticket__descriptor, &out->row);
 }
 
 int ticket_get_final(struct hy_txn *t, struct hy_arena *a, struct hy_id id, struct ticket *out)
@@ -166,7 +166,7 @@ int ticket_get_final(struct hy_txn *t, struct hy_arena *a, struct hy_id id, stru
 
 int ticket_put(struct hy_txn *t, const struct ticket *k)
 {
-	return row_put(t, "ticket", hy_id_bytes(&k->id), &k->row->base);
+	return hy_row_put(t, "ticket", hy_id_bytes(&k->id), &k->row->base);
 }
 
 static struct hy_key project_key(uint32_t project)
