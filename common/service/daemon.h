@@ -216,8 +216,8 @@ void ask_fill(Huiyin__Ask *ask, struct ask_words *words, const struct hy_id *id,
 int dead_put(struct hy_txn *t, const char *stream, uint64_t seq, struct hy_bytes record, int err, const char *reason, int64_t now_ms);
 extern const struct hy_command dead_commands[];
 int64_t dead_count(struct hy_txn *t);
-/* Whether a letter counts as a feedback. One that came damaged has no bytes left to tell: most records are feedback, and it must not look as if
- * it were still on its way. */
+/* Whether a letter counts as a feedback. Of one that came damaged, or is no Envelope, nobody can tell: most records are feedback, and it is
+ * better counted than lost, or taken for one that is still on its way. */
 bool dead_is_feedback(struct hy_bytes record);
 int64_t dead_feedback(struct hy_daemon *d, struct hy_txn *t, const struct hy_id *upto); /* feedbacks among them, given up ones too; upto NULL = all */
 

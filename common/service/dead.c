@@ -71,7 +71,11 @@ static const struct input *input_named(const struct hy_daemon *d, const char *st
 
 bool dead_is_feedback(struct hy_bytes record)
 {
-	return record.size == 0 || record_is_feedback(record);
+	struct hy_wire_item item;
+	int err = HY_OK;
+	for (size_t at = 0; hy_wire_next(record, &at, &item, &err);)
+		;
+	return record.size == 0 || err || record_is_feedback(record);
 }
 
 /* Feedbacks that end here: a letter of a return input has been counted on its way out. */
