@@ -25,9 +25,18 @@ struct hy_route {
 	size_t body_max;              /* bytes; 0 = no body taken */
 	/* Called once, with the whole body there. Must answer before it returns, or call hy_http_later() and answer afterwards. */
 	void (*handle)(struct hy_request *q, void *arg);
-	/* NULL, or asked when the head is there and before the body is read: answers (an error) or does nothing. Where keys and content types are checked. */
+	/* NULL, or asked when the head is there and before the body is read: answers (an error) or does nothing. Where keys, rates and content types are
+	 * checked, and where hy_http_stream() is called. */
 	void (*head)(struct hy_request *q, void *arg);
+	/* NULL, or told that the request ends without `handle`, so that what head() or a piece left in the note can go. */
+	void (*dropped)(struct hy_request *q, void *arg);
+	bool inflate; /* takes Content-Encoding gzip and deflate; body_max counts what comes out. Without it, and for other codings: 415 */
+	bool cors;    /* browsers of the listed origins may call it: preflights are answered, answers carry Access-Control-Allow-Origin */
 };
+
+/* In head(): the body is not gathered. `piece` gets it as it arrives, inflated, in pieces of any size; `handle` follows with an empty body. A piece
+ * may answer (an error) and return false: the rest is thrown away. `body_max` takes the place of the route's. */
+void hy_http_stream(struct hy_request *q, size_t body_max, bool (*piece)(struct hy_request *q, struct hy_bytes bytes, void *arg));
 
 struct hy_http_options {
 	struct hy_loop *loop;
@@ -40,6 +49,8 @@ struct hy_http_options {
 	const char *const *trusted;   /* addresses of proxies whose X-Forwarded-For counts; NULL = none */
 	int64_t head_ms, body_ms, answer_ms, idle_ms; /* total deadlines; 0 = 5 s, 15 s, 30 s, 15 s */
 	int requests;                 /* per connection; 0 = 10,000 */
+	const char *const *origins;   /* whose pages may call routes with `cors`: "https://app.example", "*"; NULL = none */
+	const char *tls_certificate, *tls_key; /* PEM files: TLS 1.2 and later instead of plain HTTP; NULL = plain. A changed file counts from the next connection on */
 };
 
 /* HY_IN_USE when the address is taken; the fault names it. */

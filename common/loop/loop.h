@@ -18,6 +18,10 @@ int hy_loop_turn(struct hy_loop *l, int64_t max_ms);
 /* Readiness of a file descriptor that the caller owns. `call` is told each turn it is readable. */
 int hy_loop_watch_fd(struct hy_loop *l, int fd, void (*call)(void *arg), void *arg);
 void hy_loop_unwatch_fd(struct hy_loop *l, int fd);
+/* The same for reading and writing, for libraries that say what they wait for: `call` gets what is ready. Asked again for the same
+ * descriptor it changes `events`; 0 ends the watch. */
+enum { HY_LOOP_READ = 1, HY_LOOP_WRITE = 2 };
+int hy_loop_watch_events(struct hy_loop *l, int fd, int events, void (*call)(void *arg, int fd, int events), void *arg);
 
 /* A clock: `call` is asked at the start of every turn and returns how many ms until it wants to be asked again
  * (-1: never). It does its due work within the call. */
@@ -36,7 +40,19 @@ struct hy_socket_options {
 	const char *endpoint;       /* "ipc:///.../feedback.sock", "tcp://127.0.0.1:5570" */
 	int window;                 /* messages queued each way; 0 = 16 */
 	size_t frame_max;           /* 0 = 1 MiB */
+
+	/* CURVE (rfc.zeromq.org/spec/26), keys as 40 characters of Z85. All NULL = none. `curve_secret` is this end's own; a caller also names
+	 * the door's public key; a door also says who may come. `admit` is asked once for each connection, on a thread of its own: false
+	 * turns the stranger away before a byte of his reaches us; true puts the name under which he is known into `user`. */
+	const char *curve_secret, *curve_server;
+	bool (*admit)(void *arg, const char *public_key, char *user, size_t room);
+	void *admit_arg;
 };
+
+#define HY_CURVE_TEXT 41 /* a key with its NUL */
+/* A new pair. HY_IO when the library has no CURVE. */
+int hy_curve_make(char public_key[static HY_CURVE_TEXT], char secret[static HY_CURVE_TEXT]);
+int hy_curve_public(const char *secret, char public_key[static HY_CURVE_TEXT]); /* HY_BAD_INPUT */
 
 /* Sets every option of reliability.md rule 13 (LINGER 0, heartbeats 1 s / 3 s, MAXMSGSIZE, MANDATORY, HANDOVER, IMMEDIATE ...).
  * A HY_DOOR on ipc:// makes the socket file with mode 0600 and replaces a dead one; where its directory is setgid, so that
@@ -48,6 +64,11 @@ void hy_socket_close(struct hy_socket **s);
  * At most 64 messages a turn, so that others get their turn. */
 int hy_loop_watch_socket(struct hy_loop *l, struct hy_socket *s, void (*call)(void *arg, struct hy_bytes from, struct hy_bytes message), void *arg);
 void hy_loop_unwatch_socket(struct hy_loop *l, struct hy_socket *s);
+
+/* Within `call` of a door with CURVE: the name that admit() gave to who sends this; "" without CURVE. */
+const char *hy_socket_user(const struct hy_socket *s);
+/* The port a door on tcp://ADDRESS:* was given; 0 for others. */
+int hy_socket_port(const struct hy_socket *s);
 
 /* Within `call`: keeps the message that it was given, without a copy when it is large, so that *view lives until
  * hy_message_free(). Once a message. HY_NO_MEMORY. */

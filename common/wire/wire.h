@@ -14,6 +14,7 @@
 #include "delivery.pb-c.h"
 #include "envelope.pb-c.h"
 #include "feedback.pb-c.h"
+#include "intake.pb-c.h"
 #include "link.pb-c.h"
 #include "ticket.pb-c.h"
 

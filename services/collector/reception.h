@@ -1,0 +1,35 @@
+/* Where HTTP requests are received: who asks and how fast, what the body says, handing it in, and the answers that all routes share.
+ * Every function that returns NULL or false has answered the request. Server thread. */
+#ifndef COLLECTOR_RECEPTION_H
+#define COLLECTOR_RECEPTION_H
+
+#include "accept.h"
+#include "service/keys.h"
+
+/* The key of the request's Authorization header that may send feedback; 401 or 403 otherwise. */
+struct hy_api_key *reception_key(struct collector *c, struct hy_request *q);
+/* The same for a key that stands elsewhere: in the query, in the body. */
+struct hy_api_key *reception_key_text(struct collector *c, struct hy_request *q, struct hy_bytes text);
+/* Takes `items` from the key's bucket and tells where it stands (RateLimit, RateLimit-Policy); 429 with Retry-After when they don't fit. */
+bool reception_rate(struct hy_request *q, struct hy_api_key *key, size_t items);
+
+/* The body as JSON, by the collector's reader: until the next document. 400. */
+const struct hy_json *reception_json(struct collector *c, struct hy_request *q);
+
+/* A submission of `count` items under that key, to be filled by intake_*(); 503. */
+struct submission *reception_begin(struct collector *c, struct hy_request *q, const struct hy_api_key *key, size_t count);
+/* What an intake needs to fill it. `finder` is the caller's room; it must live as long as the intake. */
+struct reception_finder {
+	struct collector *collector;
+	uint32_t key_number;
+};
+struct intake reception_intake(const struct submission *s, struct reception_finder *finder);
+/* Hands it to the writer; s->answer comes after the commit, or at once when no item is ok. Takes the submission over. */
+void reception_finish(struct submission *s);
+
+/* Answers. */
+void reception_busy(struct hy_request *q, int err); /* 503 + Retry-After: HY_FULL or anything that passes */
+void reception_reply(struct hy_request *q, int status, json_t *j); /* takes the reference */
+void reception_problem(struct hy_request *q, int status, const char *name, const char *detail, json_t *errors); /* errors stay the caller's */
+
+#endif
