@@ -11,13 +11,14 @@
 
 #define MESSAGES_A_TURN 64
 
-enum watch_kind { WATCH_GONE, WATCH_FD, WATCH_SOCKET, WATCH_TIME };
+enum watch_kind { WATCH_GONE, WATCH_FD, WATCH_EVENTS, WATCH_SOCKET, WATCH_TIME };
 
 struct watch {
 	enum watch_kind kind;
-	int fd;
+	int fd, events; /* HY_LOOP_READ, HY_LOOP_WRITE */
 	struct hy_socket *socket;
 	void (*on_fd)(void *arg);
+	void (*on_events)(void *arg, int fd, int events);
 	void (*on_message)(void *arg, struct hy_bytes from, struct hy_bytes message);
 	int64_t (*on_time)(void *arg);
 	void *arg;
@@ -77,6 +78,22 @@ static int watch(struct hy_loop *l, const struct watch *w)
 int hy_loop_watch_fd(struct hy_loop *l, int fd, void (*call)(void *arg), void *arg)
 {
 	return watch(l, &(struct watch){ .kind = WATCH_FD, .fd = fd, .on_fd = call, .arg = arg });
+}
+
+int hy_loop_watch_events(struct hy_loop *l, int fd, int events, void (*call)(void *arg, int fd, int events), void *arg)
+{
+	const struct watch new = { .kind = WATCH_EVENTS, .fd = fd, .events = events, .on_events = call, .arg = arg };
+	for (size_t i = 0; i < l->count; i++)
+		if (l->watches[i].kind == WATCH_EVENTS && l->watches[i].fd == fd) {
+			/* The entry goes: when the descriptor is closed and its number used again within this turn, what was ready
+			 * before must not be told to the new watch. */
+			if (events == 0)
+				l->watches[i].kind = WATCH_GONE;
+			else
+				l->watches[i] = new;
+			return HY_OK;
+		}
+	return events == 0 ? HY_OK : watch(l, &new);
 }
 
 int hy_loop_watch_time(struct hy_loop *l, int64_t (*call)(void *arg), void *arg)
@@ -161,24 +178,39 @@ static int fill_items(struct hy_loop *l, size_t *count)
 	l->items[n++] = (zmq_pollitem_t){ .fd = l->wake_fd, .events = ZMQ_POLLIN };
 	for (size_t i = 0; i < l->count; i++) {
 		const struct watch *w = &l->watches[i];
-		if (w->kind != WATCH_FD && w->kind != WATCH_SOCKET)
+		if (w->kind != WATCH_FD && w->kind != WATCH_EVENTS && w->kind != WATCH_SOCKET)
 			continue;
+		short events = ZMQ_POLLIN;
+		if (w->kind == WATCH_EVENTS)
+			events = (short)((w->events & HY_LOOP_READ ? ZMQ_POLLIN : 0) |
+					 (w->events & HY_LOOP_WRITE ? ZMQ_POLLOUT : 0));
 		l->watch_of[n] = i;
 		l->items[n++] = (zmq_pollitem_t){
 			.socket = w->kind == WATCH_SOCKET ? hy_socket_zmq(w->socket) : NULL,
-			.fd = w->kind == WATCH_FD ? w->fd : 0,
-			.events = ZMQ_POLLIN,
+			.fd = w->kind == WATCH_SOCKET ? 0 : w->fd,
+			.events = events,
 		};
 	}
 	*count = n;
 	return HY_OK;
 }
 
-static int serve_watch(struct hy_loop *l, size_t at)
+/* An error or a hang-up is told as everything that was waited for: reading or writing then says which it was. What another callback
+ * of this turn asked no more for is not told. */
+static int events_of(const struct watch *w, short ready)
+{
+	if (ready & ZMQ_POLLERR)
+		return w->events;
+	return w->events & ((ready & ZMQ_POLLIN ? HY_LOOP_READ : 0) | (ready & ZMQ_POLLOUT ? HY_LOOP_WRITE : 0));
+}
+
+static int serve_watch(struct hy_loop *l, size_t at, short ready)
 {
 	struct watch w = l->watches[at];
 	if (w.kind == WATCH_FD)
 		w.on_fd(w.arg);
+	if (w.kind == WATCH_EVENTS && events_of(&w, ready))
+		w.on_events(w.arg, w.fd, events_of(&w, ready));
 	/* What is left after 64 keeps the socket readable, and zmq_poll looks at that before it sleeps. */
 	for (int i = 0; i < MESSAGES_A_TURN && l->watches[at].kind == WATCH_SOCKET; i++) {
 		int err = hy_socket_serve(w.socket, w.on_message, w.arg);
@@ -208,6 +240,6 @@ int hy_loop_turn(struct hy_loop *l, int64_t max_ms)
 		return HY_IO;
 	for (size_t i = 1; i < count && err == HY_OK; i++)
 		if (l->items[i].revents)
-			err = serve_watch(l, l->watch_of[i]);
+			err = serve_watch(l, l->watch_of[i], l->items[i].revents);
 	return err;
 }

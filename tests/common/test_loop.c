@@ -2,6 +2,7 @@
 #include "support/test.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
@@ -374,6 +375,96 @@ static void a_socket_unwatched_in_its_callback_is_not_served_again(void **state)
 	assert_string_equal(fx->heard[1], "two");
 }
 
+struct pair {
+	struct fx *fx;
+	int fd[2], calls[2], events; /* what was told last */
+	bool swap; /* the one served first puts a new descriptor into the other's number */
+};
+
+static void open_pair(struct pair *p, struct fx *fx)
+{
+	p->fx = fx;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, p->fd), 0);
+}
+
+static void on_events(void *arg, int fd, int events)
+{
+	struct pair *p = arg;
+	p->calls[fd == p->fd[1]]++;
+	p->events = events;
+	if (p->swap) {
+		int other = p->fd[fd == p->fd[0]];
+		p->swap = false;
+		assert_int_equal(hy_loop_watch_events(p->fx->loop, other, 0, NULL, NULL), HY_OK);
+		assert_int_equal(dup2(p->fx->fd, other), other);
+		assert_int_equal(hy_loop_watch_events(p->fx->loop, other, HY_LOOP_READ, on_events, p), HY_OK);
+	}
+}
+
+static void what_is_waited_for_can_change_and_only_that_is_told(void **state)
+{
+	struct fx *fx = *state;
+	struct pair p = { 0 };
+	open_pair(&p, fx);
+	assert_int_equal(hy_loop_watch_events(fx->loop, p.fd[0], HY_LOOP_READ, on_events, &p), HY_OK);
+	assert_int_equal(hy_loop_turn(fx->loop, 0), HY_OK);
+	assert_int_equal(p.calls[0], 0); /* writable, but nobody asked */
+	assert_int_equal(hy_loop_watch_events(fx->loop, p.fd[0], HY_LOOP_READ | HY_LOOP_WRITE, on_events, &p), HY_OK);
+	assert_int_equal(hy_loop_turn(fx->loop, -1), HY_OK);
+	assert_int_equal(p.calls[0], 1);
+	assert_int_equal(p.events, HY_LOOP_WRITE);
+	assert_int_equal(write(p.fd[1], "x", 1), 1);
+	assert_int_equal(hy_loop_turn(fx->loop, -1), HY_OK);
+	assert_int_equal(p.events, HY_LOOP_READ | HY_LOOP_WRITE);
+	assert_int_equal(hy_loop_watch_events(fx->loop, p.fd[0], HY_LOOP_READ, on_events, &p), HY_OK);
+	assert_int_equal(hy_loop_turn(fx->loop, -1), HY_OK);
+	assert_int_equal(p.events, HY_LOOP_READ);
+	assert_int_equal(p.calls[0], 3);
+	assert_int_equal(hy_loop_watch_events(fx->loop, p.fd[0], 0, NULL, NULL), HY_OK);
+	assert_int_equal(
+		hy_loop_watch_events(fx->loop, p.fd[0], 0, NULL, NULL), HY_OK); /* ends once, may be said twice */
+	assert_int_equal(hy_loop_turn(fx->loop, 0), HY_OK);
+	assert_int_equal(p.calls[0], 3);
+	close(p.fd[0]);
+	close(p.fd[1]);
+}
+
+static void an_error_on_a_descriptor_is_told_to_who_only_waits_to_write(void **state)
+{
+	struct fx *fx = *state;
+	int fd[2];
+	struct pair p = { .fx = fx };
+	assert_int_equal(pipe2(fd, O_NONBLOCK), 0);
+	p.fd[0] = fd[1];
+	while (write(fd[1], fx->heard, sizeof(fx->heard)) > 0) /* full: not writable */
+		;
+	close(fd[0]);
+	assert_int_equal(hy_loop_watch_events(fx->loop, fd[1], HY_LOOP_WRITE, on_events, &p), HY_OK);
+	assert_int_equal(hy_loop_turn(fx->loop, -1), HY_OK);
+	assert_int_equal(p.calls[0], 1);
+	assert_int_equal(p.events, HY_LOOP_WRITE);
+	assert_int_equal(hy_loop_watch_events(fx->loop, fd[1], 0, NULL, NULL), HY_OK);
+	close(fd[1]);
+}
+
+/* libraries close a connection and open the next within one callback: the kernel hands out the same number again */
+static void a_number_used_again_within_a_turn_is_not_told_what_its_former_owner_had(void **state)
+{
+	struct fx *fx = *state;
+	struct pair p = { .swap = true };
+	open_pair(&p, fx);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(write(p.fd[i], "x", 1), 1);
+		assert_int_equal(hy_loop_watch_events(fx->loop, p.fd[i], HY_LOOP_READ, on_events, &p), HY_OK);
+	}
+	assert_int_equal(hy_loop_turn(fx->loop, -1), HY_OK);
+	assert_int_equal(p.calls[0] + p.calls[1], 1);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(hy_loop_watch_events(fx->loop, p.fd[i], 0, NULL, NULL), HY_OK);
+		close(p.fd[i]);
+	}
+}
+
 static int64_t on_time(void *arg)
 {
 	struct fx *fx = arg;
@@ -508,6 +599,9 @@ int main(void)
 		T(a_kept_message_outlives_its_callback),
 		T(a_readable_descriptor_is_served_until_it_is_unwatched),
 		T(a_socket_unwatched_in_its_callback_is_not_served_again),
+		T(what_is_waited_for_can_change_and_only_that_is_told),
+		T(an_error_on_a_descriptor_is_told_to_who_only_waits_to_write),
+		T(a_number_used_again_within_a_turn_is_not_told_what_its_former_owner_had),
 		T(a_clock_ends_the_wait_when_it_is_due),
 		T(another_thread_wakes_the_loop_and_calls_coalesce),
 		T(a_signal_ends_the_wait_without_an_error),
