@@ -1,11 +1,12 @@
 /* The collector hears: it checks what comes in, keeps it, and answers when it is kept. It also shows customers where their
  * feedback is, from what comes back on `ticket` and `delivery`.
- *   intake    one JSON object to one Feedback, with a pointer to each fault
+ *   intake    an Item, however it came, to a Feedback, with a pointer to each fault (intake_json: from JSON)
  *   accept    the job that gives it an id and keeps it, once however often it is sent
  *   dedupe    which ids came within the window
  *   view      where each feedback is in the loop
  *   keep      how long all that stays
  *   page      the follow-up page: what was done, did this help?
+ *   reception who asks, how fast, and the answers that all HTTP routes share
  *   routes    HTTP in front of all of it; metrics for Prometheus */
 #ifndef COLLECTOR_H
 #define COLLECTOR_H

@@ -17,7 +17,8 @@ bool reception_rate(struct hy_request *q, struct hy_api_key *key, size_t items);
 const struct hy_json *reception_json(struct collector *c, struct hy_request *q);
 
 /* A submission of `count` items under that key, to be filled by intake_*(); 503. */
-struct submission *reception_begin(struct collector *c, struct hy_request *q, const struct hy_api_key *key, size_t count);
+struct submission *reception_begin(
+	struct collector *c, struct hy_request *q, const struct hy_api_key *key, size_t count);
 /* What an intake needs to fill it. `finder` is the caller's room; it must live as long as the intake. */
 struct reception_finder {
 	struct collector *collector;
@@ -30,6 +31,7 @@ void reception_finish(struct submission *s);
 /* Answers. */
 void reception_busy(struct hy_request *q, int err); /* 503 + Retry-After: HY_FULL or anything that passes */
 void reception_reply(struct hy_request *q, int status, json_t *j); /* takes the reference */
-void reception_problem(struct hy_request *q, int status, const char *name, const char *detail, json_t *errors); /* errors stay the caller's */
+void reception_problem(struct hy_request *q, int status, const char *name, const char *detail,
+	json_t *errors); /* errors stay the caller's */
 
 #endif

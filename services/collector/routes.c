@@ -1,75 +1,14 @@
 #include "routes.h"
-#include "accept.h"
 #include "dedupe.h"
-#include "service/keys.h"
 #include "page.h"
+#include "reception.h"
 #include "view.h"
 
 #include <stdlib.h>
 
 #define ARRAY_MAX 5000
 
-/* ---- who asks ---- */
-
-/* The key of the request, or NULL after it has been answered. */
-static struct hy_api_key *authorized(struct collector *c, struct hy_request *q)
-{
-	struct hy_api_key *key = hy_keys_find(hy_daemon_keys(c->daemon), hy_http_header(q, "Authorization"));
-	if (!key) {
-		hy_http_add_header(q, "WWW-Authenticate", "Bearer realm=\"huiyin\"");
-		hy_http_problem(q, 401, "unauthorized",
-			hy_http_header(q, "Authorization") ? "This key is not known here."
-							   : "A key is needed: Authorization: Bearer hy_...",
-			NULL);
-	} else if (!key->may_feedback) {
-		hy_http_problem(q, 403, "forbidden", "This key may not send feedback.", NULL);
-		key = NULL;
-	}
-	return key;
-}
-
-static void retry_after(struct hy_request *q, int64_t ms)
-{
-	char text[24];
-	snprintf(text, sizeof(text), "%" PRId64, ms < 1000 ? 1 : (ms + 999) / 1000);
-	hy_http_add_header(q, "Retry-After", text);
-}
-
-static bool within_rate(struct hy_request *q, struct hy_api_key *key, size_t items)
-{
-	int64_t wait = hy_api_key_spend(key, items);
-	if (wait == 0)
-		return true;
-	retry_after(q, wait);
-	hy_http_problem(q, 429, "rate", "This key sends faster than its rate allows.", NULL);
-	return false;
-}
-
-static void refuse(struct hy_request *q, int err)
-{
-	retry_after(q, err == HY_FULL ? 5000 : 1000);
-	hy_http_problem(q, 503, hy_err_name(err),
-		err == HY_FULL ? "The store is full; nothing was kept. Try again later."
-			       : "Too much is waiting; nothing was kept. Try again.",
-		NULL);
-}
-
-static void reply_json(struct hy_request *q, int status, json_t *j)
-{
-	char *text = json_dumps(j, JSON_COMPACT);
-	json_decref(j);
-	hy_http_reply(q, status, "application/json", hy_bytes_text(text ? text : "{}"));
-	free(text);
-}
-
 /* ---- POST /v1/feedback ---- */
-
-static void problem_errors(struct hy_request *q, int status, const char *name, const char *detail, json_t *errors)
-{
-	char *text = errors ? json_dumps(errors, JSON_COMPACT) : NULL;
-	hy_http_problem(q, status, name, detail, text);
-	free(text);
-}
 
 static json_t *conflict_errors(size_t index, bool single)
 {
@@ -86,7 +25,7 @@ static void answer_feedback(struct submission *s, int err)
 {
 	size_t accepted = 0, duplicates = 0;
 	if (err) {
-		refuse(s->request, err == HY_FULL ? HY_FULL : HY_BUSY);
+		reception_busy(s->request, err == HY_FULL ? HY_FULL : HY_BUSY);
 		submission_free(&s);
 		return;
 	}
@@ -106,13 +45,13 @@ static void answer_feedback(struct submission *s, int err)
 		json_array_append_new(rejected, json_pack("{s:I, s:o}", "index", (json_int_t)i, "errors", errors));
 	}
 	if (s->single && s->fates[0] == FATE_CONFLICT)
-		problem_errors(s->request, 409, "conflict", "This id came before with other content.",
+		reception_problem(s->request, 409, "conflict", "This id came before with other content.",
 			json_object_get(json_array_get(rejected, 0), "errors"));
 	else if (accepted + duplicates == 0)
-		problem_errors(s->request, 422, "invalid", "Nothing in this request can be accepted.",
+		reception_problem(s->request, 422, "invalid", "Nothing in this request can be accepted.",
 			s->single ? json_object_get(json_array_get(rejected, 0), "errors") : rejected);
 	else {
-		reply_json(s->request, 202,
+		reception_reply(s->request, 202,
 			json_pack("{s:I, s:I, s:O, s:O}", "accepted", (json_int_t)accepted, "duplicates",
 				(json_int_t)duplicates, "rejected", rejected, "ids", ids));
 	}
@@ -121,75 +60,11 @@ static void answer_feedback(struct submission *s, int err)
 	submission_free(&s);
 }
 
-struct finder {
-	struct collector *c;
-	uint32_t key_number;
-};
-
-static int find_feedback(void *arg, struct hy_id feedback, const uint8_t *person, struct hy_id *ticket)
-{
-	struct finder *f = arg;
-	struct hy_arena *a = hy_arena_new(0);
-	struct hy_txn *t = hy_txn_begin(hy_daemon_store(f->c->daemon), HY_READ);
-	int err = view_find(t, a, feedback, f->key_number, person, ticket);
-	hy_txn_abort(&t);
-	hy_arena_free(&a);
-	return err;
-}
-
-static struct submission *begin(struct collector *c, struct hy_request *q, const struct hy_api_key *key, size_t count)
-{
-	struct submission *s = submission_new(c, q, count);
-	if (!s) {
-		refuse(q, HY_BUSY);
-		return NULL;
-	}
-	s->project = key->project;
-	s->key_number = key->number;
-	s->scope = key->scope;
-	return s;
-}
-
-static void finish(struct submission *s)
-{
-	struct hy_request *q = s->request;
-	size_t good = 0;
-	for (size_t i = 0; i < s->count; i++)
-		good += s->items[i].ok;
-	if (good == 0) {
-		s->answer(s, HY_OK);
-		return;
-	}
-	int err = accept_submit(s);
-	if (err) {
-		submission_free(&s);
-		refuse(q, err);
-		return;
-	}
-	hy_http_later(q);
-}
-
-/* Parses the body; NULL after the request has been answered. */
-static const struct hy_json *parse(struct collector *c, struct hy_request *q)
-{
-	const struct hy_json *root;
-	struct hy_fault f = { 0 };
-	if (hy_http_body(q).size == 0) {
-		hy_http_problem(q, 400, "json", "The body is empty.", NULL);
-		return NULL;
-	}
-	if (hy_json_read(c->json, hy_http_body(q), &root, &f) != HY_OK) {
-		hy_http_problem(q, 400, "json", f.text, NULL);
-		return NULL;
-	}
-	return root;
-}
-
 static void post_feedback(struct hy_request *q, void *arg)
 {
 	struct collector *c = arg;
-	struct hy_api_key *key = authorized(c, q);
-	const struct hy_json *root = key ? parse(c, q) : NULL;
+	struct hy_api_key *key = reception_key(c, q);
+	const struct hy_json *root = key ? reception_json(c, q) : NULL;
 	if (!root)
 		return;
 	bool array = root->type == HY_JSON_ARRAY;
@@ -199,14 +74,13 @@ static void post_feedback(struct hy_request *q, void *arg)
 			count ? "More than 5,000 items in one request." : "The array is empty.", NULL);
 		return;
 	}
-	if (!within_rate(q, key, count))
+	if (!reception_rate(q, key, count))
 		return;
-	struct submission *s = begin(c, q, key, count);
+	struct submission *s = reception_begin(c, q, key, count);
 	if (!s)
 		return;
-	struct finder finder = { c, key->number };
-	struct intake in = { &c->contact_key, &c->follow_up_key, key->project, key->number, hy_now_ms(), s->arena,
-		find_feedback, &finder };
+	struct reception_finder finder;
+	struct intake in = reception_intake(s, &finder);
 	const struct hy_json *object = array ? root->first : root;
 	for (size_t i = 0; i < count; i++, object = object->next)
 		intake_feedback(&in, object, &s->items[i]);
@@ -217,7 +91,7 @@ static void post_feedback(struct hy_request *q, void *arg)
 	}
 	s->single = !array;
 	s->answer = answer_feedback;
-	finish(s);
+	reception_finish(s);
 }
 
 /* ---- POST /v1/identify ---- */
@@ -225,30 +99,30 @@ static void post_feedback(struct hy_request *q, void *arg)
 static void answer_identify(struct submission *s, int err)
 {
 	if (err)
-		refuse(s->request, err == HY_FULL ? HY_FULL : HY_BUSY);
+		reception_busy(s->request, err == HY_FULL ? HY_FULL : HY_BUSY);
 	else if (!s->items[0].ok)
-		problem_errors(s->request, 400, "invalid", "This call can't be used.", s->items[0].errors);
+		reception_problem(s->request, 400, "invalid", "This call can't be used.", s->items[0].errors);
 	else
-		reply_json(s->request, 200, json_pack("{s:b}", "success", 1));
+		reception_reply(s->request, 200, json_pack("{s:b}", "success", 1));
 	submission_free(&s);
 }
 
 static void post_identify(struct hy_request *q, void *arg)
 {
 	struct collector *c = arg;
-	struct hy_api_key *key = authorized(c, q);
-	const struct hy_json *root = key ? parse(c, q) : NULL;
-	if (!root || !within_rate(q, key, 1))
+	struct hy_api_key *key = reception_key(c, q);
+	const struct hy_json *root = key ? reception_json(c, q) : NULL;
+	if (!root || !reception_rate(q, key, 1))
 		return;
-	struct submission *s = begin(c, q, key, 1);
+	struct submission *s = reception_begin(c, q, key, 1);
 	if (!s)
 		return;
-	struct intake in = { &c->contact_key, &c->follow_up_key, key->project, key->number, hy_now_ms(), s->arena, NULL,
-		NULL };
+	struct reception_finder finder;
+	struct intake in = reception_intake(s, &finder);
 	intake_identify(&in, root, &s->items[0]);
 	s->single = true;
 	s->answer = answer_identify;
-	finish(s);
+	reception_finish(s);
 }
 
 /* ---- GET /v1/feedback/ID ---- */
@@ -256,7 +130,7 @@ static void post_identify(struct hy_request *q, void *arg)
 static void get_feedback(struct hy_request *q, void *arg)
 {
 	struct collector *c = arg;
-	struct hy_api_key *key = authorized(c, q);
+	struct hy_api_key *key = reception_key(c, q);
 	struct hy_id id;
 	json_t *j = NULL;
 	if (!key)
@@ -269,7 +143,7 @@ static void get_feedback(struct hy_request *q, void *arg)
 		hy_arena_free(&a);
 	}
 	if (j)
-		reply_json(q, 200, j);
+		reception_reply(q, 200, j);
 	else
 		hy_http_problem(q, 404, "not_found", "No feedback with this ID.", NULL);
 }
@@ -317,7 +191,7 @@ static void done_question(struct hy_job *job, int err, void *self)
 		bool ready = err == HY_OK && state && strcmp(state, "ok") == 0;
 		if (!ready)
 			hy_http_add_header(w->request, "Retry-After", "5");
-		reply_json(w->request, ready ? 200 : 503,
+		reception_reply(w->request, ready ? 200 : 503,
 			json_pack("{s:b, s:s}", "ready", ready, "state", state ? state : "busy"));
 	}
 	json_decref(w->health);
@@ -328,7 +202,7 @@ static void ask_writer(struct hy_request *q, struct collector *c, bool metrics)
 {
 	struct question *w = calloc(1, sizeof(*w));
 	if (!w) {
-		refuse(q, HY_BUSY);
+		reception_busy(q, HY_BUSY);
 		return;
 	}
 	*w = (struct question){
@@ -337,7 +211,7 @@ static void ask_writer(struct hy_request *q, struct collector *c, bool metrics)
 	int err = hy_daemon_submit(c->daemon, &w->job);
 	if (err) {
 		free(w);
-		refuse(q, err);
+		reception_busy(q, err);
 		return;
 	}
 	hy_http_later(q);
