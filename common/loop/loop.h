@@ -50,6 +50,7 @@ struct hy_socket_options {
 };
 
 #define HY_CURVE_TEXT 41 /* a key with its NUL */
+bool hy_curve_good(const char *key); /* whether it is 32 bytes as 40 characters of Z85 */
 /* A new pair. HY_IO when the library has no CURVE. */
 int hy_curve_make(char public_key[static HY_CURVE_TEXT], char secret[static HY_CURVE_TEXT]);
 int hy_curve_public(const char *secret, char public_key[static HY_CURVE_TEXT]); /* HY_BAD_INPUT */

@@ -1,5 +1,6 @@
 /* Sockets: the process's ZeroMQ context, the options that every socket gets, sending and receiving. */
 #include "loop/socket.h"
+#include "loop/zap.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -15,6 +16,9 @@
 #define WINDOW_DEFAULT 16
 #define FRAME_DEFAULT ((size_t)1 << 20)
 #define PEER_MAX 255 /* bytes of a routing id, ZeroMQ's own limit */
+#define USER_PROPERTY "User-Id" /* of a message: what the handler of zap.c called its sender */
+/* libzmq has it since 4.3.0; its header shows the name to builds with drafts alone. */
+#define ENFORCE_DOMAIN 93
 /* Smaller messages share the decoder's 8 KiB buffer; keeping one of them would keep all of it. */
 #define KEEP_FROM ((size_t)16 << 10)
 
@@ -24,6 +28,8 @@ struct hy_socket {
 	char *path; /* the socket file that this door made */
 	zmq_msg_t *served; /* the message whose callback is running */
 	zmq_msg_t received; /* what hy_socket_receive() handed out */
+	struct zap_door *zap; /* of a door with CURVE */
+	char user[ZAP_USER]; /* who sent the message whose callback is running */
 };
 
 struct hy_message {
@@ -62,6 +68,10 @@ void hy_loop_zmq_end(void)
 	pthread_mutex_lock(&context_lock);
 	if (context_sockets != 0)
 		hy_panic("%d sockets are still open", context_sockets);
+	if (context) {
+		zmq_ctx_shutdown(context); /* what the thread of zap.c waits for */
+		zap_end();
+	}
 	while (context && zmq_ctx_term(context) < 0 && errno == EINTR)
 		;
 	context = NULL;
@@ -106,6 +116,39 @@ static void set_options(void *zmq, const struct hy_socket_options *o)
 	} else {
 		set_int(zmq, ZMQ_IMMEDIATE, 1);
 	}
+}
+
+static int set_key(void *zmq, int option, const char *key, const char *which, struct hy_fault *f)
+{
+	if (!key || !hy_curve_good(key) || zmq_setsockopt(zmq, option, key, HY_CURVE_TEXT) < 0)
+		return hy_fail(f, HY_CONFIG, "%s is no CURVE key: 40 characters of Z85 are", which);
+	return HY_OK;
+}
+
+static int set_curve(struct hy_socket *s, const struct hy_socket_options *o, struct hy_fault *f)
+{
+	char ours[HY_CURVE_TEXT];
+	if (!o->curve_secret)
+		return HY_OK;
+	int err = set_key(s->zmq, ZMQ_CURVE_SECRETKEY, o->curve_secret, "this end's secret key", f);
+	if (err)
+		return err;
+	if (o->kind == HY_CALLER) {
+		if (hy_curve_public(o->curve_secret, ours) != HY_OK)
+			return hy_fail(f, HY_CONFIG, "this end's secret key has no public key");
+		err = set_key(s->zmq, ZMQ_CURVE_PUBLICKEY, ours, "this end's public key", f);
+		return err ? err : set_key(s->zmq, ZMQ_CURVE_SERVERKEY, o->curve_server, "the door's public key", f);
+	}
+	err = zap_enter(&s->zap, context, o, f);
+	if (err)
+		return err;
+	/* Without the domain's being enforced a handler that went missing would open the door to everybody. */
+	const char *domain = zap_domain(s->zap);
+	set_int(s->zmq, ZMQ_CURVE_SERVER, 1);
+	set_int(s->zmq, ENFORCE_DOMAIN, 1);
+	if (zmq_setsockopt(s->zmq, ZMQ_ZAP_DOMAIN, domain, strlen(domain)) < 0)
+		hy_panic("ZeroMQ refuses the domain %s", domain);
+	return HY_OK;
 }
 
 /* The path of an ipc:// endpoint that is a file, or NULL. */
@@ -216,9 +259,10 @@ int hy_socket_open(struct hy_socket **out, const struct hy_socket_options *o, st
 		return err;
 	}
 	set_options(s->zmq, o);
-	if (o->kind == HY_DOOR)
+	err = set_curve(s, o, f);
+	if (err == HY_OK && o->kind == HY_DOOR)
 		err = bind_door(s, o->endpoint, path, f);
-	else if (zmq_connect(s->zmq, o->endpoint) < 0)
+	else if (err == HY_OK && zmq_connect(s->zmq, o->endpoint) < 0)
 		err = hy_fail(f, HY_CONFIG, "can't connect to %s: %s", o->endpoint, zmq_strerror(errno));
 	if (err != HY_OK) {
 		hy_socket_close(&s);
@@ -237,6 +281,7 @@ void hy_socket_close(struct hy_socket **s)
 		unlink((*s)->path);
 	free((*s)->path);
 	socket_end((*s)->zmq, (*s)->kind);
+	zap_leave(&(*s)->zap);
 	zmq_msg_close(&(*s)->received);
 	free(*s);
 	*s = NULL;
@@ -245,6 +290,20 @@ void hy_socket_close(struct hy_socket **s)
 void *hy_socket_zmq(struct hy_socket *s)
 {
 	return s->zmq;
+}
+
+const char *hy_socket_user(const struct hy_socket *s)
+{
+	return s->user;
+}
+
+int hy_socket_port(const struct hy_socket *s)
+{
+	char endpoint[256];
+	size_t size = sizeof(endpoint);
+	if (zmq_getsockopt(s->zmq, ZMQ_LAST_ENDPOINT, endpoint, &size) < 0 || strncmp(endpoint, "tcp://", 6) != 0)
+		return 0;
+	return atoi(strrchr(endpoint, ':') + 1);
 }
 
 /* ---- sending ------------------------------------------------------------------------------------------------------ */
@@ -329,6 +388,14 @@ static int receive(struct hy_socket *s, uint8_t *peer, size_t *peer_size, zmq_ms
 	return HY_OK;
 }
 
+/* Copied, because hy_socket_keep() takes the message away. */
+static void note_user(struct hy_socket *s, zmq_msg_t *msg)
+{
+	const char *user = s->zap ? zmq_msg_gets(msg, USER_PROPERTY) : NULL;
+	if (s->zap)
+		snprintf(s->user, sizeof(s->user), "%s", user ? user : "");
+}
+
 int hy_socket_serve(
 	struct hy_socket *s, void (*call)(void *arg, struct hy_bytes from, struct hy_bytes message), void *arg)
 {
@@ -340,6 +407,7 @@ int hy_socket_serve(
 	int err = receive(s, peer, &peer_size, &msg, &fits);
 	if (err == HY_OK && fits) {
 		s->served = &msg;
+		note_user(s, &msg);
 		call(arg, hy_bytes(peer, peer_size), hy_bytes(zmq_msg_data(&msg), zmq_msg_size(&msg)));
 		/* `s` may be closed by now: a callback is free to do that. */
 	}
