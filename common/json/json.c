@@ -331,7 +331,7 @@ void hy_json_pointer(struct hy_buffer *out, const struct hy_json *node)
 	}
 }
 
-static void dump_text(struct hy_buffer *out, struct hy_bytes text)
+void hy_json_put_text(struct hy_buffer *out, struct hy_bytes text)
 {
 	static const char escapes[32] = { ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r' };
 	size_t from = 0;
@@ -386,7 +386,7 @@ void hy_json_dump(struct hy_buffer *out, const struct hy_json *node)
 			dump_number(out, node->number);
 		break;
 	case HY_JSON_TEXT:
-		dump_text(out, node->text);
+		hy_json_put_text(out, node->text);
 		break;
 	case HY_JSON_ARRAY:
 	case HY_JSON_OBJECT:
@@ -395,7 +395,7 @@ void hy_json_dump(struct hy_buffer *out, const struct hy_json *node)
 			if (m != node->first)
 				hy_buffer_byte(out, ',');
 			if (object) {
-				dump_text(out, m->key);
+				hy_json_put_text(out, m->key);
 				hy_buffer_byte(out, ':');
 			}
 			hy_json_dump(out, m);

@@ -50,5 +50,7 @@ const char *hy_json_type_name(enum hy_json_type type);
 void hy_json_pointer(struct hy_buffer *out, const struct hy_json *node);
 /* The node as compact JSON text, appended to `out`. */
 void hy_json_dump(struct hy_buffer *out, const struct hy_json *node);
+/* A text as JSON, quotes and escapes included, appended to `out`: for who writes many small objects. The text is UTF-8. */
+void hy_json_put_text(struct hy_buffer *out, struct hy_bytes text);
 
 #endif
