@@ -92,7 +92,7 @@ int http_trusted_parse(struct hy_http *h, const char *const *list, struct hy_fau
 	return HY_OK;
 }
 
-static bool within(const struct http_address *a, const struct http_trusted *t)
+bool http_within(const struct http_address *a, const struct http_trusted *t)
 {
 	unsigned whole = t->bits / 8, rest = t->bits % 8;
 	return memcmp(a->b, t->address.b, whole) == 0 &&
@@ -102,7 +102,7 @@ static bool within(const struct http_address *a, const struct http_trusted *t)
 bool http_trusted(const struct hy_http *h, const struct http_address *a)
 {
 	for (int i = 0; i < h->trusted_count; i++)
-		if (within(a, &h->trusted[i]))
+		if (http_within(a, &h->trusted[i]))
 			return true;
 	return false;
 }

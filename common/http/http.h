@@ -6,7 +6,8 @@
  *
  * Refused with 400 and the connection closed: whatever two readers could take differently (bare LF, folds, NUL, two lengths or hosts ...).
  * HTTP/1.1 only. `Transfer-Encoding: chunked` is taken alone and exactly so; such a request is the last of its connection.
- * Bodies take memory as they arrive, 128 MiB for all connections together (those above 256 KiB: 64 MiB), then 503.
+ * Bodies take memory as they arrive, 128 MiB for all connections together (those above 256 KiB: 64 MiB), then 503. Streamed ones take none, inflating
+ * one takes 44 KiB while it arrives.
  *
  * A route is a row: method, pattern ("/v1/feedback/{id}"), the largest body, and its handler. Unknown paths get 404, known paths with another
  * method 405 with Allow, both as application/problem+json (RFC 9457). HEAD is served as GET without the body, OPTIONS by the routes. */
@@ -26,16 +27,20 @@ struct hy_route {
 	/* Called once, with the whole body there. Must answer before it returns, or call hy_http_later() and answer afterwards. */
 	void (*handle)(struct hy_request *q, void *arg);
 	/* NULL, or asked when the head is there and before the body is read: answers (an error) or does nothing. Where keys, rates and content types are
-	 * checked, and where hy_http_stream() is called. */
+	 * checked (hy_http_peer() is known), and where hy_http_stream() is called. It comes before the size and the coding of the body are looked at:
+	 * a stranger learns nothing about them. */
 	void (*head)(struct hy_request *q, void *arg);
-	/* NULL, or told that the request ends without `handle`, so that what head() or a piece left in the note can go. */
+	/* NULL, or told once that the request ends without `handle` after head() was called, whoever refused it or left: what head() or a piece put
+	 * into the note goes here. It answers nothing; the note is all there is to ask for. */
 	void (*dropped)(struct hy_request *q, void *arg);
-	bool inflate; /* takes Content-Encoding gzip and deflate; body_max counts what comes out. Without it, and for other codings: 415 */
+	bool inflate; /* takes Content-Encoding gzip and deflate; body_max counts what comes out: past it 413, a broken one 400. Without it, and for
+	               * other codings: 415 */
 	bool cors;    /* browsers of the listed origins may call it: preflights are answered, answers carry Access-Control-Allow-Origin */
 };
 
-/* In head(): the body is not gathered. `piece` gets it as it arrives, inflated, in pieces of any size; `handle` follows with an empty body. A piece
- * may answer (an error) and return false: the rest is thrown away. `body_max` takes the place of the route's. */
+/* In head(): the body is not gathered. `piece` gets it as it arrives, inflated, in pieces of 1 byte to 16 KiB; `handle` follows with an empty body. A
+ * piece may answer (an error) and return false: the rest is thrown away. `body_max` takes the place of the route's.
+ * A streamed body has body_ms, and body_ms again for each 16 KiB/s * body_ms that have come (240 KiB in 15 s), up to 8 * body_ms (two minutes). */
 void hy_http_stream(struct hy_request *q, size_t body_max, bool (*piece)(struct hy_request *q, struct hy_bytes bytes, void *arg));
 
 struct hy_http_options {

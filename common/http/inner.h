@@ -12,6 +12,7 @@
 #include <netinet/in.h>
 
 #include "http/http.h"
+#include "http/inflate.h"
 
 #define HTTP_LINE_MAX ((size_t)2048) /* the request target */
 #define HTTP_HEAD_MAX ((size_t)8192)
@@ -19,8 +20,11 @@
 #define HTTP_FORM_FIELDS_MAX 200
 #define HTTP_SEGMENTS_MAX 16 /* of a path; longer ones match no route */
 #define HTTP_PAD ((size_t)64) /* zero bytes behind a body, for the JSON parser */
-/* A body we refuse is read to its end up to this size, so that the client sees the answer. */
+/* A body we refuse is read to its end up to this size, or the size that would have been taken, so that the client sees the answer. */
 #define HTTP_DRAIN_MAX ((size_t)1 << 20)
+/* A streamed body has body_ms again each time so many bytes a second have come in that time, and no more than so many times body_ms. */
+#define HTTP_STREAM_RATE ((size_t)16 << 10)
+#define HTTP_STREAM_TIMES 8
 /* All bodies together: a body that grows beyond SMALL stops at LARGE, so that small ones still pass when large ones have had their share. */
 #define HTTP_SMALL_BODY ((size_t)256 << 10)
 #define HTTP_BODIES_LARGE ((size_t)64 << 20)
@@ -35,6 +39,7 @@ enum http_phase {
 	HTTP_IDLE, /* waits for a request line: idle_ms */
 	HTTP_HEAD, /* has the request line: head_ms */
 	HTTP_BODY, /* has the head: body_ms */
+	HTTP_STREAM, /* the body goes to the handler as it comes: body_ms, again and again while it is fast enough */
 	HTTP_WAIT, /* a handler will answer: answer_ms, then we do */
 	HTTP_SEND, /* the answer is on its way: answer_ms */
 	HTTP_OVER, /* one too many: HTTP_OVER_MS for everything */
@@ -116,8 +121,9 @@ struct hy_request {
 	struct http_place *forwarded; /* counts against the address behind a trusted proxy */
 	void *note;
 	enum http_state state;
-	bool held, close, chunked, expects, too_large, no_room;
-
+	bool held, close, chunked, expects;
+	bool headed; /* head() was called ... */
+	bool handled; /* ... and handle() too: else dropped() is owed */
 	const char *target_at; /* where libmicrohttpd has the raw target: only compared */
 	uint64_t length; /* Content-Length, 0 without */
 	struct hy_buffer text; /* target, head, decoded path, parameters, query: one after the other */
@@ -125,17 +131,24 @@ struct hy_request {
 	struct http_span segment[HTTP_SEGMENTS_MAX];
 	int segments;
 	struct http_span param[HTTP_SEGMENTS_MAX];
-	struct http_field query[HTTP_FIELDS_MAX];
-	int queries;
-	struct http_field field[HTTP_FIELDS_MAX];
-	int fields;
-	struct hy_buffer body;
-	size_t thrown; /* bytes of a refused body so far */
+	struct hy_buffer body; /* unless it is streamed */
+	bool (*piece)(struct hy_request *q, struct hy_bytes bytes, void *arg); /* it is */
+	struct http_inflate *inflate; /* of a compressed body */
+	size_t body_max, body_size; /* bytes, as the handler sees them */
+	size_t wire; /* bytes of the body that have come, as they came ... */
+	size_t thrown; /* ... of them, those of a refused one */
+	size_t window; /* of them, those since the deadline was last put off */
+	int64_t stream_until_ms; /* and it is never put off past this */
 	char peer[INET6_ADDRSTRLEN];
 
 	struct hy_buffer headers; /* of the answer: name NUL value NUL ... */
 	struct MHD_Response *answer;
 	int status; /* 0 until answered */
+
+	/* Last: they count their entries, so that a spare request is zeroed up to here only. */
+	struct http_field query[HTTP_FIELDS_MAX];
+	struct http_field field[HTTP_FIELDS_MAX];
+	int queries, fields;
 };
 
 struct hy_http {
@@ -156,7 +169,7 @@ struct hy_http {
 	struct hy_request *spare;
 	struct hy_request *orphans; /* finished for the client, while a handler still holds them */
 	int spares;
-	size_t bodies; /* bytes held by bodies */
+	size_t bodies; /* bytes held by bodies, and by what inflates them */
 	struct hy_http_counts counts;
 };
 
@@ -172,6 +185,13 @@ int64_t http_turn(void *arg);
 void http_resume(struct hy_request *q);
 void http_release(struct hy_request *q); /* frees it, or keeps it as a spare, when nobody needs it any more */
 
+/* body.c */
+/* After the head: whether its body can be taken as it is announced. Else the answer is made. */
+void http_body_expect(struct hy_request *q);
+enum MHD_Result http_body_take(struct hy_request *q, const char *data, size_t size); /* MHD_NO: enough of it */
+void http_body_end(struct hy_request *q); /* after its last byte: ready for the handler, or the answer is made */
+void http_body_free(struct hy_request *q);
+
 /* listen.c: a listening socket for "host:port", not blocking. */
 int http_listen(const char *listen, int *fd, struct hy_fault *f);
 
@@ -182,6 +202,7 @@ void http_address_text(const struct http_address *a, char out[static INET6_ADDRS
 bool http_address_loopback(const struct http_address *a);
 int http_trusted_parse(struct hy_http *h, const char *const *list, struct hy_fault *f);
 bool http_trusted(const struct hy_http *h, const struct http_address *a);
+bool http_within(const struct http_address *a, const struct http_trusted *network);
 /* NULL: it has `max` already. */
 struct http_place *http_place_take(struct http_places *p, const struct http_address *a, int max);
 void http_place_leave(struct http_places *p, struct http_place *place);

@@ -117,7 +117,8 @@ void hy_http_later(struct hy_request *q)
 void hy_http_reply(struct hy_request *q, int status, const char *content_type, struct hy_bytes body)
 {
 	bool held = q->held;
-	bool open = q->h && (q->state == HTTP_WAITING || q->state == HTTP_HANDLING || (q->state == HTTP_NEW && !held));
+	bool early = q->state == HTTP_NEW || q->state == HTTP_READING; /* in head(), or in a piece */
+	bool open = q->h && (q->state == HTTP_WAITING || q->state == HTTP_HANDLING || (early && !held));
 	if (!held && (!open || q->status))
 		hy_panic("http: answered twice");
 	q->held = false;

@@ -18,13 +18,6 @@
 
 /* ---- a request's life ---- */
 
-static void give_body_back(struct hy_http *h, struct hy_request *q)
-{
-	if (h)
-		h->bodies -= q->body.room;
-	hy_buffer_free(&q->body);
-}
-
 void http_release(struct hy_request *q)
 {
 	if (q->held || q->mhd)
@@ -38,17 +31,13 @@ void http_release(struct hy_request *q)
 	}
 	if (q->answer)
 		MHD_destroy_response(q->answer);
-	give_body_back(h, q);
+	http_body_free(q);
 	if (h && h->spares < HTTP_SPARE_MAX) {
 		struct hy_buffer text = q->text, headers = q->headers;
 		hy_buffer_clear(&text);
 		hy_buffer_clear(&headers);
-		/* The tables count their entries: what lies behind is never looked at, so only the rest is zeroed. */
 		memset(q, 0, offsetof(struct hy_request, query));
-		q->queries = q->fields = q->status = 0;
-		q->thrown = 0;
-		q->answer = NULL;
-		q->body = (struct hy_buffer){ 0 };
+		q->queries = q->fields = 0;
 		q->text = text;
 		q->headers = headers;
 		q->next = h->spare;
@@ -119,6 +108,8 @@ static void on_completed(void *cls, struct MHD_Connection *mhd, void **context, 
 	*context = NULL;
 	http_place_leave(&q->h->forwarded, q->forwarded);
 	q->forwarded = NULL;
+	if (q->headed && !q->handled && q->route->row->dropped)
+		q->route->row->dropped(q, q->h->arg);
 	q->conn->request = NULL;
 	http_phase(q->conn, HTTP_IDLE);
 	q->conn = NULL;
@@ -189,13 +180,15 @@ static void look_at_head(struct hy_request *q, const char *method, const char *v
 	const struct hy_route *row = q->route->row;
 	if (q->text.err) {
 		http_busy(q, "out of memory");
-	} else if (q->length > row->body_max) {
-		q->too_large = true;
-		fault = row->body_max ? "the body is larger than this path takes" : "this path takes no body";
-		http_refuse(q, 413, "too-large", fault);
-	} else if (row->head) {
+		return;
+	}
+	q->body_max = row->body_max;
+	if (row->head) {
+		q->headed = true;
 		row->head(q, h->arg);
 	}
+	if (!q->status)
+		http_body_expect(q);
 }
 
 static enum MHD_Result on_head(struct hy_request *q, const char *method, const char *version)
@@ -203,8 +196,11 @@ static enum MHD_Result on_head(struct hy_request *q, const char *method, const c
 	http_phase(q->conn, HTTP_BODY);
 	look_at_head(q, method, version);
 	q->state = HTTP_READING;
-	if (!q->status)
+	if (!q->status) {
+		if (q->piece)
+			http_phase(q->conn, HTTP_STREAM);
 		return MHD_YES;
+	}
 	/* Refused. If the body is short we let it come first: a client in the middle of sending may else lose our answer to a reset. If it
 	 * asked before sending, or the body is long, the answer goes out at once and the connection with it. */
 	if (q->close || q->chunked || q->length > HTTP_DRAIN_MAX || (q->expects && q->length)) {
@@ -214,56 +210,15 @@ static enum MHD_Result on_head(struct hy_request *q, const char *method, const c
 	return MHD_YES;
 }
 
-/* ---- the body ---- */
-
-/* False when the body is not wanted (any more). */
-static bool take_body(struct hy_request *q, const char *data, size_t size)
-{
-	struct hy_http *h = q->h;
-	if (q->status || q->too_large || q->no_room)
-		return false;
-	if (size > q->route->row->body_max - q->body.size) {
-		q->too_large = true;
-		return false;
-	}
-	/* It grows as it comes: what a client announces costs nothing. */
-	size_t before = q->body.room, want = q->body.size + size + HTTP_PAD;
-	if (want > before) {
-		size_t most = want > HTTP_SMALL_BODY ? HTTP_BODIES_LARGE : HTTP_BODIES_MAX;
-		uint8_t *room = h->bodies + (want - before) <= most ? hy_buffer_room(&q->body, size + HTTP_PAD) : NULL;
-		h->bodies += q->body.room - before;
-		if (!room) {
-			q->no_room = true;
-			return false;
-		}
-	}
-	memcpy(q->body.data + q->body.size, data, size);
-	q->body.size += size;
-	return true;
-}
-
-static enum MHD_Result on_body(struct hy_request *q, const char *data, size_t size)
-{
-	if (take_body(q, data, size))
-		return MHD_YES;
-	if (q->body.room)
-		give_body_back(q->h, q);
-	q->thrown += size;
-	return q->thrown <= HTTP_DRAIN_MAX ? MHD_YES : MHD_NO;
-}
-
 static enum MHD_Result on_whole(struct hy_request *q)
 {
-	if (q->too_large && !q->status)
-		http_refuse(q, 413, "too-large", "the body is larger than this path takes");
-	if (q->no_room && !q->status)
-		http_busy(q, "too many large bodies at a time");
+	if (!q->status)
+		http_body_end(q);
 	if (q->h->closing && !q->status)
 		http_busy(q, "going down; sending the same again is safe");
 	if (q->status)
 		return http_send(q);
-	if (q->body.data)
-		memset(q->body.data + q->body.size, 0, HTTP_PAD);
+	q->handled = true;
 	q->state = HTTP_HANDLING;
 	http_phase(q->conn, HTTP_WAIT);
 	q->route->row->handle(q, q->h->arg);
@@ -291,7 +246,7 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const c
 		return on_head(q, method, version);
 	case HTTP_READING:
 		if (*size) {
-			enum MHD_Result rc = on_body(q, data, *size);
+			enum MHD_Result rc = http_body_take(q, data, *size);
 			*size = 0;
 			return rc;
 		}
@@ -434,6 +389,7 @@ int hy_http_open(struct hy_http **out, const struct hy_http_options *o, struct h
 	h->list[HTTP_IDLE].length_ms = given(o->idle_ms, 15000);
 	h->list[HTTP_HEAD].length_ms = given(o->head_ms, 5000);
 	h->list[HTTP_BODY].length_ms = given(o->body_ms, 15000);
+	h->list[HTTP_STREAM].length_ms = h->list[HTTP_BODY].length_ms;
 	h->list[HTTP_WAIT].length_ms = given(o->answer_ms, 30000);
 	h->list[HTTP_SEND].length_ms = given(o->answer_ms, 30000);
 	h->list[HTTP_OVER].length_ms = HTTP_OVER_MS;
