@@ -27,24 +27,35 @@ int hy_secret_make(const char *path, struct hy_fault *f)
 	return HY_OK;
 }
 
-static int secret_load(const char *path, unsigned forbidden, struct hy_secret *out, struct hy_fault *f)
+/* Reads a secret that nobody else may read: its size, at most `room`, or an error. */
+static long secret_read(const char *path, unsigned forbidden, void *out, size_t room, struct hy_fault *f)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct stat st;
-	if (fd < 0 || fstat(fd, &st) != 0) {
-		int saved = errno;
-		if (fd >= 0)
-			close(fd);
+	long size = -1;
+	if (fd >= 0 && fstat(fd, &st) == 0)
+		size = st.st_mode & forbidden ? HY_FORBIDDEN : read(fd, out, room);
+	int saved = errno;
+	if (fd >= 0)
+		close(fd);
+	if (size == HY_FORBIDDEN)
+		return hy_fail(f, HY_FORBIDDEN, "%s: others may read this key; chmod 600 it", path);
+	if (size < 0)
 		return hy_fail(
 			f, HY_CONFIG, "%s: can't read the key: %s; `huiyin init` makes it", path, strerror(saved));
-	}
-	int err = HY_OK;
-	if (st.st_mode & forbidden)
-		err = hy_fail(f, HY_FORBIDDEN, "%s: others may read this key; chmod 600 it", path);
-	else if (read(fd, out->b, sizeof(out->b)) != (ssize_t)sizeof(out->b) || st.st_size != (off_t)sizeof(out->b))
-		err = hy_fail(f, HY_CONFIG, "%s: not a key of 32 bytes", path);
-	close(fd);
-	return err;
+	return size;
+}
+
+static int secret_load(const char *path, unsigned forbidden, struct hy_secret *out, struct hy_fault *f)
+{
+	uint8_t room[sizeof(out->b) + 1]; /* one more: a longer file is no key */
+	long size = secret_read(path, forbidden, room, sizeof(room), f);
+	if (size >= 0 && size != (long)sizeof(out->b))
+		size = hy_fail(f, HY_CONFIG, "%s: not a key of 32 bytes", path);
+	if (size >= 0)
+		memcpy(out->b, room, sizeof(out->b));
+	sodium_memzero(room, sizeof(room));
+	return size < 0 ? (int)size : HY_OK;
 }
 
 int hy_secret_load(const char *path, struct hy_secret *out, struct hy_fault *f)
@@ -55,6 +66,31 @@ int hy_secret_load(const char *path, struct hy_secret *out, struct hy_fault *f)
 int hy_secret_load_credential(const char *path, struct hy_secret *out, struct hy_fault *f)
 {
 	return secret_load(path, 07, out, f);
+}
+
+static int secret_load_text(const char *path, unsigned forbidden, char *out, size_t room, struct hy_fault *f)
+{
+	long size = secret_read(path, forbidden, out, room, f);
+	if (size < 0)
+		return (int)size;
+	if ((size_t)size == room && out[size - 1] != '\n')
+		return hy_fail(f, HY_CONFIG, "%s: longer than %zu bytes", path, room - 1);
+	while (size > 0 && (out[size - 1] == '\n' || out[size - 1] == '\r'))
+		size--;
+	out[size] = '\0';
+	if (size == 0 || strlen(out) != (size_t)size)
+		return hy_fail(f, HY_CONFIG, "%s: %s", path, size ? "holds a NUL" : "is empty");
+	return HY_OK;
+}
+
+int hy_secret_load_text(const char *path, char *out, size_t room, struct hy_fault *f)
+{
+	return secret_load_text(path, 077, out, room, f);
+}
+
+int hy_secret_load_text_credential(const char *path, char *out, size_t room, struct hy_fault *f)
+{
+	return secret_load_text(path, 07, out, room, f);
 }
 
 int hy_seal(const struct hy_secret *k, struct hy_bytes plain, struct hy_buffer *out)

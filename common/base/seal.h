@@ -11,6 +11,9 @@ struct hy_secret {
 };
 int hy_secret_make(const char *path, struct hy_fault *f);                        /* HY_EXISTS leaves the file as it is */
 int hy_secret_load(const char *path, struct hy_secret *out, struct hy_fault *f); /* HY_FORBIDDEN when others may read it */
+/* One of words, such as a password: without the newline behind it, with a NUL. `room` counts that. */
+int hy_secret_load_text(const char *path, char *out, size_t room, struct hy_fault *f);
+int hy_secret_load_text_credential(const char *path, char *out, size_t room, struct hy_fault *f);
 /* One that a service manager put into a directory of ours alone: an access list that lets us in shows up as its group's bits. */
 int hy_secret_load_credential(const char *path, struct hy_secret *out, struct hy_fault *f);
 

@@ -147,6 +147,8 @@ const char *hy_daemon_path(const struct hy_daemon *d, const char *relative);
  * from DIR/keys. HY_CONFIG, HY_FORBIDDEN. */
 struct hy_secret;
 int hy_daemon_secret(const struct hy_daemon *d, const char *name, struct hy_secret *out, struct hy_fault *f);
+/* The same for one of words ("door.curve", "smtp.password"): `room` with its NUL. */
+int hy_daemon_secret_text(const struct hy_daemon *d, const char *name, char *out, size_t room, struct hy_fault *f);
 /* Projects of the configuration: by name (0 when there is none), and back (NULL). "default" is number 1 unless the file says otherwise. */
 uint32_t hy_daemon_project(const struct hy_daemon *d, const char *name);
 const char *hy_daemon_project_name(const struct hy_daemon *d, uint32_t number);

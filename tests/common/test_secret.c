@@ -94,6 +94,53 @@ static void without_it_the_key_of_the_installation_counts(void **state)
 	assert_int_equal(secret(fx), HY_FORBIDDEN);
 }
 
+static void words(struct fx *fx, const char *folder, const char *text, size_t size, mode_t mode)
+{
+	char path[500];
+	snprintf(path, sizeof(path), "%s/%s/door.curve", fx->dir, folder);
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, size), size);
+	assert_int_equal(fchmod(fd, mode), 0);
+	close(fd);
+}
+
+static void a_secret_of_words_comes_without_the_newline_behind_it(void **state)
+{
+	struct fx *fx = *state;
+	struct hy_fault f = { 0 };
+	char out[8];
+	assert_int_equal(hy_daemon_secret_text(fx->daemon, "door.curve", out, sizeof(out), &f), HY_CONFIG);
+	words(fx, "keys", "secret\n", 7, 0600);
+	assert_int_equal(hy_daemon_secret_text(fx->daemon, "door.curve", out, sizeof(out), &f), HY_OK);
+	assert_string_equal(out, "secret");
+	words(fx, "keys", "seven77\n", 8, 0600);
+	assert_int_equal(hy_daemon_secret_text(fx->daemon, "door.curve", out, sizeof(out), &f), HY_OK);
+	assert_string_equal(out, "seven77");
+	words(fx, "credentials", "handed", 6, 0440);
+	assert_int_equal(hy_daemon_secret_text(fx->daemon, "door.curve", out, sizeof(out), &f), HY_OK);
+	assert_string_equal(out, "handed");
+}
+
+static void a_secret_of_words_that_is_empty_too_long_or_open_to_others_is_refused(void **state)
+{
+	struct fx *fx = *state;
+	static const struct {
+		const char *text;
+		size_t size;
+		mode_t mode;
+		int err;
+	} wrong[] = { { "\n", 1, 0600, HY_CONFIG }, { "", 0, 0600, HY_CONFIG }, { "12345678", 8, 0600, HY_CONFIG },
+		{ "a\0b", 3, 0600, HY_CONFIG }, { "secret", 6, 0644, HY_FORBIDDEN } };
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		struct hy_fault f = { 0 };
+		char out[8];
+		words(fx, "keys", wrong[i].text, wrong[i].size, wrong[i].mode);
+		assert_int_equal(hy_daemon_secret_text(fx->daemon, "door.curve", out, sizeof(out), &f), wrong[i].err);
+		assert_non_null(strstr(f.text, "door.curve"));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -102,6 +149,8 @@ int main(void)
 		TEST(an_access_list_shows_up_as_group_bits_and_is_fine),
 		TEST(a_credential_that_anybody_may_read_is_refused),
 		TEST(without_it_the_key_of_the_installation_counts),
+		TEST(a_secret_of_words_comes_without_the_newline_behind_it),
+		TEST(a_secret_of_words_that_is_empty_too_long_or_open_to_others_is_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
