@@ -1,6 +1,8 @@
 /* An HTTP client on libcurl's multi interface, driven by our loop: calls run side by side, connections are kept and used again, nothing waits
  * inside a call. Only http and https, no redirects, no proxy from the environment. Private and loopback addresses are refused at connect time
- * unless the owner of the configuration named them (reliability.md rule 32). One per thread. */
+ * unless the owner of the configuration named them (reliability.md rule 32). One per thread.
+ * A call on a kept connection that turns out to be dead before a byte of the answer goes again on a fresh one, a POST too: give those an id that the
+ * other side knows a repeat by. */
 #ifndef HY_HTTP_CLIENT_H
 #define HY_HTTP_CLIENT_H
 
@@ -18,7 +20,7 @@ struct hy_http_client_options {
 	const char *ca_file;      /* PEM of authorities to trust instead of the system's; NULL = the system's */
 };
 int hy_http_client_open(struct hy_http_client **out, const struct hy_http_client_options *o, struct hy_fault *f);
-/* Calls that are still out are told HY_STOPPED (their done() is called). */
+/* Calls that are still out are told HY_UNREACHABLE (their done() is called). */
 void hy_http_client_close(struct hy_http_client **c);
 
 struct hy_http_outcome {
