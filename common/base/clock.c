@@ -9,11 +9,16 @@
 
 enum { MS_PER_SECOND = 1000, MS_PER_MINUTE = 60000, MS_PER_HOUR = 3600000, MS_PER_DAY = 86400000 };
 
-static _Atomic int64_t standing_ms = -1;
+static _Atomic int64_t standing_ms = -1, ahead_ms;
 
 void hy_clock_stand(int64_t now_ms)
 {
 	atomic_store(&standing_ms, now_ms);
+}
+
+void hy_clock_ahead(int64_t ms)
+{
+	atomic_store(&ahead_ms, ms);
 }
 
 static struct timespec read_clock(clockid_t clock)
@@ -29,7 +34,8 @@ int64_t hy_now_ms(void)
 	if (stands >= 0)
 		return stands;
 	struct timespec t = read_clock(CLOCK_REALTIME);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000 +
+	       atomic_load_explicit(&ahead_ms, memory_order_relaxed);
 }
 
 uint64_t hy_mono_ns(void)

@@ -19,5 +19,8 @@ void hy_duration_text(int64_t ms, char out[static 24]);
 
 /* Tests only: wall and monotonic clocks stand at `now_ms` until moved again; a negative value lets them run. */
 void hy_clock_stand(int64_t now_ms);
+/* Tests only: the wall clock runs ahead by so much from now on. A daemon of a test build does it when it begins, by as many ms as
+ * $HUIYIN_AHEAD_MS says: what must wait for hours is tried by starting it later. */
+void hy_clock_ahead(int64_t ms);
 
 #endif

@@ -93,6 +93,10 @@ int hy_service_main(int argc, char **argv, const struct hy_service *service, voi
 		hy_daemon_close(&d);
 		return err ? hy_err_exit(err) : 0;
 	}
+#ifdef HY_CRASH_POINTS
+	const char *ahead = getenv("HUIYIN_AHEAD_MS");
+	hy_clock_ahead(ahead ? atoll(ahead) : 0);
+#endif
 	hy_log_open(service->name, HY_INFO, -1);
 	struct hy_daemon_options options = { .dir = o.dir };
 	err = hy_daemon_open(&d, service, self, &options, &f);

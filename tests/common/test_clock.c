@@ -18,6 +18,17 @@ static void the_clock_stands_where_a_test_puts_it(void **state)
 	assert_true(hy_mono_ns() >= before);
 }
 
+static void the_wall_clock_alone_runs_ahead(void **state)
+{
+	(void)state;
+	int64_t wall = hy_now_ms(), mono = hy_mono_ms();
+	hy_clock_ahead(3600000);
+	assert_true(hy_now_ms() - wall >= 3600000 && hy_now_ms() - wall < 7200000);
+	assert_true(hy_mono_ms() - mono < 3600000);
+	hy_clock_ahead(0);
+	assert_true(hy_now_ms() - wall < 3600000);
+}
+
 static void a_time_reads_as_it_was_written(void **state)
 {
 	(void)state;
@@ -153,6 +164,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_clock_stands_where_a_test_puts_it),
+		cmocka_unit_test(the_wall_clock_alone_runs_ahead),
 		cmocka_unit_test(a_time_reads_as_it_was_written),
 		cmocka_unit_test(every_day_of_four_centuries_agrees_with_the_c_library),
 		cmocka_unit_test(a_time_out_of_the_calendar_is_shown_at_its_edge),

@@ -51,6 +51,8 @@ struct ring *ring_open(const char *edit)
 void ring_start(struct ring *r, enum station s, const char *crash_at)
 {
 	char program[4096], log[4096];
+	char ahead[32];
+	snprintf(ahead, sizeof(ahead), "%" PRId64, r->ahead_ms);
 	snprintf(program, sizeof(program), "%s/huiyin-%s", HY_BIN_DIR, station_names[s]);
 	snprintf(log, sizeof(log), "%s/%s.log", r->dir, station_names[s]);
 	assert_int_equal(r->pid[s], 0);
@@ -60,6 +62,8 @@ void ring_start(struct ring *r, enum station s, const char *crash_at)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (crash_at)
 			setenv("HUIYIN_CRASH_AT", crash_at, 1);
+		if (r->ahead_ms)
+			setenv("HUIYIN_AHEAD_MS", ahead, 1);
 		if (!freopen(log, "a", stderr))
 			_exit(71);
 		execl(program, program, "-C", r->dir, (char *)NULL);

@@ -17,6 +17,7 @@ struct ring {
 	char key[64];
 	int port;
 	pid_t pid[STATIONS];
+	int64_t ahead_ms; /* the wall clock of what is started from now on runs ahead by so much */
 };
 
 /* Makes the installation; `edit` (may be NULL) is a sed script run over huiyin.yaml. Nothing runs yet. */
