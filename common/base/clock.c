@@ -34,8 +34,7 @@ int64_t hy_now_ms(void)
 	if (stands >= 0)
 		return stands;
 	struct timespec t = read_clock(CLOCK_REALTIME);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000 +
-	       atomic_load_explicit(&ahead_ms, memory_order_relaxed);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000 + atomic_load_explicit(&ahead_ms, memory_order_relaxed);
 }
 
 uint64_t hy_mono_ns(void)

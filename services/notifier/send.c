@@ -304,6 +304,7 @@ static int run_dots(struct hy_step *s, struct hy_job *job, void *self)
 		err = notifier_outbox_move(s, tr->notice, row, VERB_DOT, due);
 		if (err)
 			return err;
+		tr->passed = true;
 	}
 	return HY_OK;
 }
@@ -344,7 +345,7 @@ static int settle_later(struct hy_step *s, struct notifier *n, size_t place, not
 	struct notifier_transfer *tr = &n->outbox->transfers[place];
 	int64_t due = n->outbox->not_before[place];
 	if (!due) {
-		row->tries += row->state != NOTICE_DOT; /* a dot counted itself */
+		row->tries += !tr->passed; /* a dot counted itself */
 		due = s->now_ms + wait_after(row->tries);
 		if (s->now_ms - row->made_ms >= GIVE_UP)
 			return notifier_outbox_settle(
@@ -362,6 +363,9 @@ static int settle_one(struct hy_step *s, struct notifier *n, size_t place, notic
 {
 	struct notifier_transfer *tr = &n->outbox->transfers[place];
 	const char *by = n->channel->name;
+	bool refused = tr->result == RESULT_LATER || tr->result == RESULT_NEVER || tr->result == RESULT_BOUNCED;
+	if (tr->passed && refused && !n->channel->repeats_harmless)
+		row->copies--; /* the dot was answered: there is no copy */
 	switch (tr->result) {
 	case RESULT_SENT:
 		return notifier_outbox_settle(s, n, tr->notice, row, HUIYIN__OUTCOME__TOLD, by, "");

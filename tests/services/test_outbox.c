@@ -113,16 +113,31 @@ static void one_is_owed(struct fx *fx)
 	nf_resolve(fx, 7, 1, "好了", NULL);
 }
 
-static const char *state_of(struct fx *fx)
+/* What `delivery.show` says of it. */
+static json_t *shown(struct fx *fx)
 {
-	static char text[32];
 	char id[HY_ID_TEXT];
 	json_t *o;
 	hy_id_text(nf_notice(7, 1, 1, HUIYIN__NOTICE_KIND__NOTICE_RESOLVED), id);
 	assert_int_equal(fx_ask(fx, "delivery.show", (const char *[]){ "notice", id, NULL }, &o), HY_OK);
+	return o;
+}
+
+static const char *state_of(struct fx *fx)
+{
+	static char text[32];
+	json_t *o = shown(fx);
 	snprintf(text, sizeof(text), "%s", json_string_value(json_object_get(o, "state")));
 	json_decref(o);
 	return text;
+}
+
+static json_int_t number_of(struct fx *fx, const char *name)
+{
+	json_t *o = shown(fx);
+	json_int_t n = json_integer_value(json_object_get(o, name));
+	json_decref(o);
+	return n;
 }
 
 static int staff(struct fx *fx, const char *verb)
@@ -341,6 +356,56 @@ static void a_broken_connection_after_the_dot_is_unknown_too(void **state)
 	assert_int_equal(nf_outcomes(fx, OUTCOME(TOLD)), 1);
 }
 
+static void a_dot_that_is_answered_with_later_is_no_copy(void **state)
+{
+	struct fx *fx = *state;
+	one_is_owed(fx);
+	use_pigeon();
+	pigeon.answers = true;
+	pigeon.result = RESULT_LATER;
+	pigeon.reason = "451 try again";
+	for (int i = 0; i < 4; i++)
+		fx_wait(fx, 4 * 3600000);
+	assert_int_equal(pigeon.dots, 4);
+	assert_string_equal(state_of(fx), "deferred");
+	assert_int_equal(number_of(fx, "copies"), 0);
+	assert_int_equal(number_of(fx, "tries"), 4);
+	pigeon.result = RESULT_UNKNOWN; /* the first that may have arrived: one more is in order */
+	fx_wait(fx, 4 * 3600000);
+	assert_string_equal(state_of(fx), "dot");
+	assert_int_equal(number_of(fx, "copies"), 1);
+	pigeon.stop_before_dot = true;
+	pigeon.result = RESULT_LATER;
+	fx_wait(fx, 10 * 60000); /* refused before its dot: the first one may still have arrived */
+	assert_string_equal(state_of(fx), "deferred");
+	assert_int_equal(number_of(fx, "copies"), 1);
+	assert_int_equal(number_of(fx, "tries"), 6);
+	pigeon.stop_before_dot = false;
+	pigeon.result = RESULT_SENT;
+	fx_wait(fx, 4 * 3600000);
+	assert_string_equal(state_of(fx), "sent");
+	assert_int_equal(number_of(fx, "copies"), 2);
+	assert_int_equal(nf_number(fx, "duplicated"), 1);
+}
+
+static void greylisting_at_the_dot_duplicates_nothing(void **state)
+{
+	struct fx *fx = *state;
+	one_is_owed(fx);
+	use_pigeon();
+	pigeon.answers = true;
+	pigeon.result = RESULT_LATER;
+	pigeon.reason = "451 greylisted";
+	fx_wait(fx, 1);
+	fx_wait(fx, 60000);
+	pigeon.result = RESULT_SENT;
+	fx_wait(fx, 5 * 60000);
+	assert_int_equal(pigeon.dots, 3);
+	assert_int_equal(nf_outcomes(fx, OUTCOME(TOLD)), 1);
+	assert_int_equal(number_of(fx, "copies"), 1);
+	assert_int_equal(nf_number(fx, "duplicated"), 0);
+}
+
 static void an_answer_that_takes_long_is_waited_for(void **state)
 {
 	struct fx *fx = *state;
@@ -389,6 +454,8 @@ int main(void)
 		T(a_kill_after_the_dot_costs_one_copy_at_most),
 		cmocka_unit_test(with_hold_an_unknown_one_waits_for_staff),
 		T(a_broken_connection_after_the_dot_is_unknown_too),
+		T(a_dot_that_is_answered_with_later_is_no_copy),
+		T(greylisting_at_the_dot_duplicates_nothing),
 		T(an_answer_that_takes_long_is_waited_for),
 		T(all_that_is_due_shares_its_commits),
 	};
