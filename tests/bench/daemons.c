@@ -54,6 +54,8 @@ void daemons_start(struct daemons *d, const char *extra, bool only_collector)
 	int count = only_collector ? 1 : DAEMONS;
 	for (int i = 0; i < count; i++) {
 		snprintf(name, sizeof(name), "huiyin-%s", daemon_names[i]);
+		if (i == COLLECTOR && d->collector)
+			snprintf(name, sizeof(name), "%s", d->collector);
 		char *args[] = { (char *)bench_program(name), (char *)"-C", d->dir, NULL };
 		d->pids[i] = bench_spawn(daemon_names[i], args, -1, -1);
 	}

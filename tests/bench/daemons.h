@@ -12,6 +12,7 @@ extern const char *const daemon_names[DAEMONS];
 struct daemons {
 	char dir[700];
 	int port;
+	const char *collector; /* another program in the collector's place; NULL = huiyin-collector */
 	pid_t pids[DAEMONS];
 };
 /* `extra`: more lines of huiyin.yaml; `only_collector`: without the stations behind it. Returns when all answer and are linked. */

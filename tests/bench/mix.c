@@ -133,6 +133,20 @@ char *mix_object(struct mix *m, char *out)
 		       who, who % 3 ? "zh-CN" : "en-GB", mail, (int)(who % 10), devices[who % 4], who % 97);
 }
 
+/* A request around the body, which it frees. */
+static char *request(const char *type, char *body, size_t body_size, size_t *size)
+{
+	char *whole = malloc(body_size + 512);
+	int head = sprintf(whole,
+		"POST /v1/feedback HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " BENCH_KEY
+		"\r\nContent-Type: application/%s\r\nContent-Length: %zu\r\n\r\n",
+		type, body_size);
+	memcpy(whole + head, body, body_size);
+	*size = (size_t)head + body_size;
+	free(body);
+	return whole;
+}
+
 char *mix_request(struct mix *m, size_t items, size_t *size)
 {
 	char *body = malloc((items + 1) * 2048), *end = body;
@@ -145,13 +159,15 @@ char *mix_request(struct mix *m, size_t items, size_t *size)
 	}
 	if (items)
 		*end++ = ']';
-	char *request = malloc((size_t)(end - body) + 512);
-	int head = sprintf(request,
-		"POST /v1/feedback HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " BENCH_KEY
-		"\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
-		(size_t)(end - body));
-	memcpy(request + head, body, (size_t)(end - body));
-	*size = (size_t)head + (size_t)(end - body);
-	free(body);
-	return request;
+	return request("json", body, (size_t)(end - body), size);
+}
+
+char *mix_lines(struct mix *m, size_t items, size_t *size)
+{
+	char *body = malloc((items + 1) * 2048), *end = body;
+	for (size_t i = 0; i < items; i++) {
+		end = mix_object(m, end);
+		*end++ = '\n';
+	}
+	return request("x-ndjson", body, (size_t)(end - body), size);
 }

@@ -15,5 +15,7 @@ void mix_free(struct mix *m);
 char *mix_object(struct mix *m, char *out);
 /* A whole request for POST /v1/feedback: an array of `items` feedbacks, or one object when items is 0. malloc'ed; *size is its length. */
 char *mix_request(struct mix *m, size_t items, size_t *size);
+/* The same as NDJSON, a feedback a line. */
+char *mix_lines(struct mix *m, size_t items, size_t *size);
 
 #endif
