@@ -78,7 +78,7 @@ static void turn_away(struct http_conn *c)
 	}
 	c->h->counts.refused_full++;
 	c->h->counts.status[5]++;
-	if (send(c->fd, full, sizeof(full) - 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+	if (!c->certificate && send(c->fd, full, sizeof(full) - 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		hy_debug("http.full", "peer=%s", c->peer);
 	http_shut(c);
 }
@@ -90,6 +90,13 @@ static void *begin(struct hy_http *h, struct MHD_Connection *mhd)
 	if (!c || !info) {
 		free(c);
 		return NULL; /* its requests are refused: on_request() looks */
+	}
+	if (h->tls) {
+		c->certificate = http_tls_begin(h->tls, mhd);
+		if (!c->certificate) {
+			free(c);
+			return NULL;
+		}
 	}
 	c->h = h;
 	c->fd = info->connect_fd;
@@ -116,6 +123,7 @@ static void end(struct http_conn *c)
 	h->counts.connections--;
 	if (c->over)
 		h->over--;
+	http_tls_end(c->certificate);
 	free(c);
 }
 

@@ -28,6 +28,16 @@ static bool all_of(const bool set[256], const char *text, size_t size)
 	return size > 0;
 }
 
+bool http_token_text(const char *text, size_t size)
+{
+	return all_of(token_char, text, size);
+}
+
+bool http_host_text(const char *text, size_t size)
+{
+	return all_of(host_char, text, size);
+}
+
 static bool plain_value(const char *text, size_t size)
 {
 	for (size_t i = 0; i < size; i++) {

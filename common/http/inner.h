@@ -81,6 +81,7 @@ struct http_conn {
 	int fd, requests;
 	bool over;
 	struct http_address address;
+	struct http_certificate *certificate; /* NULL with plain HTTP */
 	char peer[INET6_ADDRSTRLEN];
 };
 
@@ -122,6 +123,7 @@ struct hy_request {
 	void *note;
 	enum http_state state;
 	bool held, close, chunked, expects;
+	bool cors; /* its path may be called by pages of other origins */
 	bool headed; /* head() was called ... */
 	bool handled; /* ... and handle() too: else dropped() is owed */
 	const char *target_at; /* where libmicrohttpd has the raw target: only compared */
@@ -162,6 +164,9 @@ struct hy_http {
 	bool running; /* inside http_turn() */
 	bool resumed; /* a connection waits to be taken up again */
 	bool closing;
+	char **origins; /* those that may call routes with `cors`, ended by NULL */
+	bool any_origin; /* "*" is among them */
+	struct http_tls *tls; /* NULL: plain HTTP */
 	struct http_trusted *trusted;
 	int trusted_count;
 	struct http_places direct, forwarded;
@@ -175,6 +180,8 @@ struct hy_http {
 
 /* framing.c: NULL when head and wire agree; else a sentence for the client, and the status. Fills the request's fields. */
 const char *http_guard(struct hy_request *q, const char *method, const char *version, int *status);
+bool http_token_text(const char *text, size_t size); /* letters of a header name or a method, one at least */
+bool http_host_text(const char *text, size_t size);
 /* selftest.c: HY_OK when the guard sees through this libmicrohttpd, once per process. */
 int http_selftest(struct hy_fault *f);
 
@@ -194,6 +201,16 @@ void http_body_free(struct hy_request *q);
 
 /* listen.c: a listening socket for "host:port", not blocking. */
 int http_listen(const char *listen, int *fd, struct hy_fault *f);
+
+/* tls.c: *out stays NULL without files. */
+struct http_tls;
+struct http_certificate;
+int http_tls_open(struct http_tls **out, const char *certificate, const char *key, struct hy_fault *f);
+void http_tls_free(struct http_tls **t);
+struct http_certificate *http_tls_begin(struct http_tls *t, struct MHD_Connection *mhd); /* NULL: it can't be served */
+void http_tls_end(struct http_certificate *c); /* of the connection */
+#define HTTP_TLS_OPTIONS 2
+void http_tls_options(struct MHD_OptionItem out[static HTTP_TLS_OPTIONS]); /* for libmicrohttpd */
 
 /* address.c */
 bool http_address_parse(const char *text, size_t size, struct http_address *out);
@@ -223,13 +240,21 @@ bool http_decode(struct hy_bytes in, bool plus, struct hy_buffer *out);
 
 /* route.c */
 void http_routes_compile(struct hy_http *h, const struct hy_route *rows);
-/* Finds the route, or answers 404 or 405. */
+/* Finds the route, or answers 404, 405, or a preflight. */
 void http_route(struct hy_request *q);
+
+/* cors.c */
+int http_origins_parse(struct hy_http *h, const char *const *list, struct hy_fault *f);
+void http_origins_free(struct hy_http *h);
+bool http_is_preflight(const struct hy_request *q);
+void http_preflight(struct hy_request *q, const char *methods); /* answers */
+void http_cors_headers(struct hy_request *q); /* adds to the answer what a page's browser wants to read */
 
 /* reply.c */
 /* Our own answer, in the handler's place: `held` stays as it is. */
 void http_refuse(struct hy_request *q, int status, const char *name, const char *detail);
 void http_busy(struct hy_request *q, const char *detail); /* 503 with Retry-After */
+void http_done(struct hy_request *q, int status); /* without a body */
 enum MHD_Result http_send(struct hy_request *q); /* queues the answer */
 
 static inline const char *http_text(const struct hy_request *q, struct http_span s)

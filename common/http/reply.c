@@ -68,6 +68,7 @@ static void build(struct hy_request *q, int status, const char *content_type, st
 		return;
 	if (content_type)
 		MHD_add_response_header(q->answer, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
+	http_cors_headers(q);
 	for (size_t at = 0; at < q->headers.size;) {
 		const char *name = (const char *)q->headers.data + at;
 		const char *value = name + strlen(name) + 1;
@@ -184,6 +185,11 @@ void http_refuse(struct hy_request *q, int status, const char *name, const char 
 	put_problem(&out, status, name, detail, NULL);
 	answer(q, status, problem_type, hy_buffer_view(&out));
 	hy_buffer_free(&out);
+}
+
+void http_done(struct hy_request *q, int status)
+{
+	answer(q, status, NULL, hy_bytes(NULL, 0));
 }
 
 void http_busy(struct hy_request *q, const char *detail)

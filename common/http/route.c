@@ -95,22 +95,30 @@ void http_route(struct hy_request *q)
 	const char *method = http_text(q, q->method);
 	if (!strcmp(method, "HEAD"))
 		method = "GET";
-	char allow[256] = "";
+	char allow[256] = "", shared[256] = ""; /* methods of this path; those that pages of other origins may use */
 	for (int i = 0; i < q->h->route_count; i++) {
 		const struct http_route *r = &q->h->routes[i];
 		if (!matches(q, r))
 			continue;
 		if (!strcmp(r->row->method, method)) {
 			q->route = r;
+			q->cors = r->row->cors;
 			take_params(q);
 			return;
 		}
 		add_method(allow, sizeof(allow), r->row->method);
 		if (!strcmp(r->row->method, "GET"))
 			add_method(allow, sizeof(allow), "HEAD");
+		if (r->row->cors)
+			add_method(shared, sizeof(shared), r->row->method);
 	}
+	q->cors = shared[0] != 0;
 	if (!allow[0]) {
 		http_refuse(q, 404, "not-found", "nothing is at this path");
+		return;
+	}
+	if (q->cors && q->h->origins[0] && http_is_preflight(q)) {
+		http_preflight(q, shared);
 		return;
 	}
 	hy_http_add_header(q, "Allow", allow);

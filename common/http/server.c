@@ -167,14 +167,14 @@ static void look_at_head(struct hy_request *q, const char *method, const char *v
 		http_refuse(q, 400, "bad-request", fault);
 		return;
 	}
+	http_route(q); /* first, so that what follows is said in a way that browsers let pages read */
+	if (q->status)
+		return;
 	if (h->closing) {
 		http_busy(q, "going down");
 		return;
 	}
 	count_speaker(q);
-	if (q->status)
-		return;
-	http_route(q);
 	if (q->status)
 		return;
 	const struct hy_route *row = q->route->row;
@@ -276,17 +276,23 @@ int http_daemon_start(struct hy_http *h, int listen_fd, struct hy_fault *f)
 	unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME;
 	if (listen_fd < 0)
 		flags |= MHD_USE_NO_LISTEN_SOCKET;
-	struct MHD_OptionItem listening[] = {
-		{ MHD_OPTION_LISTEN_SOCKET, listen_fd, NULL },
-		{ MHD_OPTION_END, 0, NULL },
-	};
+	if (h->tls)
+		flags |= MHD_USE_TLS;
+	struct MHD_OptionItem more[2 + HTTP_TLS_OPTIONS] = { 0 };
+	int count = 0;
+	if (listen_fd >= 0)
+		more[count++] = (struct MHD_OptionItem){ MHD_OPTION_LISTEN_SOCKET, listen_fd, NULL };
+	if (h->tls) {
+		http_tls_options(more + count);
+		count += HTTP_TLS_OPTIONS;
+	}
+	more[count] = (struct MHD_OptionItem){ MHD_OPTION_END, 0, NULL };
 	// clang-format off: option, value
 	h->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_request, h, MHD_OPTION_URI_LOG_CALLBACK, on_target, h,
 		MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_NOTIFY_CONNECTION, http_on_connection, h,
 		MHD_OPTION_UNESCAPE_CALLBACK, leave_as_it_is, NULL, MHD_OPTION_CONNECTION_LIMIT,
 		(unsigned)(h->connections_max + 2 * HTTP_OVER_MAX), MHD_OPTION_CONNECTION_MEMORY_LIMIT, POOL_SIZE,
-		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, listen_fd < 0 ? listening + 1 : listening,
-		MHD_OPTION_END);
+		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, more, MHD_OPTION_END);
 	// clang-format on
 	if (!h->daemon)
 		return hy_fail(f, HY_IO, "the HTTP server can't start: %s", strerror(errno));
@@ -344,6 +350,8 @@ void http_server_free(struct hy_http *h)
 		free(q);
 	}
 	free(h->routes);
+	http_origins_free(h);
+	http_tls_free(&h->tls);
 	free(h->trusted);
 	free(h);
 }
@@ -395,6 +403,10 @@ int hy_http_open(struct hy_http **out, const struct hy_http_options *o, struct h
 	h->list[HTTP_OVER].length_ms = HTTP_OVER_MS;
 	http_routes_compile(h, o->routes);
 	err = h->routes ? http_trusted_parse(h, o->trusted, f) : hy_fail(f, HY_NO_MEMORY, "out of memory");
+	if (!err)
+		err = http_origins_parse(h, o->origins, f);
+	if (!err)
+		err = http_tls_open(&h->tls, o->tls_certificate, o->tls_key, f);
 	if (!err)
 		err = open_listener(h, o, &fd, f);
 	if (!err)
