@@ -48,7 +48,7 @@ void line_file(struct line_file *file, const char *name, struct hy_bytes first_l
 	crypto_generichash_final(&h, file->identity, sizeof(file->identity));
 }
 
-static void line_id(const struct line_file *file, uint64_t number, struct hy_bytes line, char out[static 40])
+void line_id(const struct line_file *file, uint64_t number, struct hy_bytes line, char out[static LINE_ID_TEXT])
 {
 	uint8_t be[8], hash[16];
 	crypto_generichash_state h;
@@ -101,10 +101,20 @@ static json_t *list_of(const char *text)
 	return list;
 }
 
-/* Tables hold numbers, lists and yes or no as text, and ids as numbers. */
+/* The scale in "rating.stars", NULL for another path. */
+static const char *scale_of(const char *path)
+{
+	static const char *const scales[] = { "nps", "csat", "ces", "stars", NULL };
+	for (size_t i = 0; scales[i] && strncmp(path, "rating.", 7) == 0; i++)
+		if (strcmp(path + 7, scales[i]) == 0)
+			return scales[i];
+	return NULL;
+}
+
+/* Others write numbers, lists and yes or no as text, and ids as numbers. */
 static json_t *fitting(const char *to, json_t *v)
 {
-	bool wants_number = strcmp(to, "rating.score") == 0 || strcmp(to, "rating.max") == 0;
+	bool wants_number = strcmp(to, "rating.score") == 0 || strcmp(to, "rating.max") == 0 || scale_of(to);
 	const char *text = json_string_value(v);
 	char *end, digits[32];
 	double n = text && wants_number ? strtod(text, &end) : 0;
@@ -131,14 +141,6 @@ static bool known(const char *name)
 	return false;
 }
 
-/* A column's name that is a place of its own: text, customer.email. */
-static bool known_path(const char *path)
-{
-	char name[32];
-	snprintf(name, sizeof(name), "%.*s", (int)strcspn(path, "."), path);
-	return known(name) && strlen(path) < 128;
-}
-
 static bool used(const struct line_rules *rules, const char *name)
 {
 	for (size_t i = 0; i < rules->count; i++)
@@ -155,13 +157,7 @@ static json_t *apply(const struct line_rules *rules, const json_t *from)
 	{
 		if (used(rules, name) || json_is_null(v))
 			continue;
-		if (rules->table && known_path(name)) {
-			json_t *fits = fitting(name, v);
-			set_path(to, name, fits);
-			json_decref(fits);
-		} else {
-			json_object_set(known(name) ? to : context, name, v);
-		}
+		json_object_set(known(name) ? to : context, name, v);
 	}
 	if (json_object_size(context) && json_object_get(to, "context"))
 		json_object_update_missing(json_object_get(to, "context"), context);
@@ -172,8 +168,14 @@ static json_t *apply(const struct line_rules *rules, const json_t *from)
 		const struct line_rule *r = &rules->list[i];
 		v = r->constant ? json_string(r->from) : json_incref(get_path(from, r->from));
 		json_t *fits = v && !json_is_null(v) ? fitting(r->to, v) : NULL;
+		const char *scale = fits ? scale_of(r->to) : NULL;
+		if (scale) {
+			json_t *word = json_string(scale);
+			set_path(to, "rating.scale", word);
+			json_decref(word);
+		}
 		if (fits)
-			set_path(to, r->to, fits);
+			set_path(to, scale ? "rating.score" : r->to, fits);
 		json_decref(fits);
 		json_decref(v);
 	}
@@ -200,6 +202,33 @@ static int item_by_rules(
 	return out->err;
 }
 
+/* A line of a rejects file is what it was before, or as somebody has repaired it. */
+static bool was_rejected(const struct hy_json *root)
+{
+	return hy_json_get(root, "import_reason") && hy_json_get(root, "import_line");
+}
+
+static void put_repaired(const struct hy_json *root, struct hy_buffer *out)
+{
+	const struct hy_json *input = hy_json_get(root, "import_input");
+	const char *comma = "";
+	if (input && input->type == HY_JSON_TEXT) {
+		hy_buffer_bytes(out, input->text);
+		return;
+	}
+	hy_buffer_byte(out, '{');
+	for (const struct hy_json *m = root->first; m; m = m->next) {
+		if (hy_bytes_starts(m->key, HY_LIT("import_")))
+			continue;
+		hy_buffer_text(out, comma);
+		hy_json_put_text(out, m->key);
+		hy_buffer_byte(out, ':');
+		hy_json_dump(out, m);
+		comma = ",";
+	}
+	hy_buffer_byte(out, '}');
+}
+
 static bool white(uint8_t c)
 {
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
@@ -209,7 +238,7 @@ int line_item(struct hy_json_reader *reader, const struct line_file *file, const
 	uint64_t number, struct hy_bytes line, struct hy_buffer *out, struct hy_fault *f)
 {
 	const struct hy_json *root;
-	char id[40];
+	char id[LINE_ID_TEXT];
 	if (number == 1 && hy_bytes_starts(line, HY_LIT("\xef\xbb\xbf")))
 		line = hy_bytes(line.data + 3, line.size - 3);
 	while (line.size && white(line.data[0]))
@@ -226,8 +255,16 @@ int line_item(struct hy_json_reader *reader, const struct line_file *file, const
 	if (root->type != HY_JSON_OBJECT)
 		return hy_fail(
 			f, HY_BAD_INPUT, "a feedback is an object, {...}, not %s", hy_json_type_name(root->type));
+	if (was_rejected(root)) {
+		struct hy_buffer repaired = { 0 };
+		put_repaired(root, &repaired);
+		err = repaired.err ? repaired.err
+				   : line_item(reader, file, rules, number, hy_buffer_view(&repaired), out, f);
+		hy_buffer_free(&repaired);
+		return err;
+	}
 	line_id(file, number, line, id);
-	if (rules && (rules->count || rules->table))
+	if (rules && rules->count)
 		return item_by_rules(rules, id, line, out, f);
 	if (!hy_json_get(root, "id")) {
 		hy_buffer_printf(out, "{\"id\":\"%s\"%s", id, root->count ? "," : "");

@@ -186,16 +186,12 @@ static int complete(struct send *o, struct hy_fault *f)
 
 static int deliver(struct send *o, struct post_answer *answer, struct hy_fault *f)
 {
-	struct settings s;
+	struct post_door door;
 	struct post *p = NULL;
-	char key[256], path[1200];
-	snprintf(path, sizeof(path), "%s/keys/app-default.key", o->common.dir);
-	int err = settings_read(o->common.dir, &s, f);
+	int err = post_door(o->common.dir, o->key_file, &door, f);
 	if (err == HY_OK)
-		err = key_load(o->key_file ? o->key_file : path, key, sizeof(key), f);
-	if (err == HY_OK)
-		err = post_open(&p, s.listen, key, f);
-	explicit_bzero(key, sizeof(key));
+		err = post_open(&p, &door, f);
+	explicit_bzero(&door, sizeof(door));
 	if (err)
 		return err;
 	char *body = json_dumps(o->feedback, JSON_COMPACT);
@@ -216,7 +212,7 @@ static int report(const struct send *o, const struct post_answer *answer)
 	struct hy_fault f = { 0 };
 	if (answer->status != 202) {
 		char why[900];
-		post_problem(answer, why, sizeof(why));
+		post_problem(answer->status, hy_buffer_view(&answer->body), why, sizeof(why));
 		hy_fail(&f,
 			answer->status == 401 || answer->status == 403   ? HY_FORBIDDEN
 			: answer->status == 429 || answer->status == 503 ? HY_BUSY

@@ -3,7 +3,6 @@
 #include "support/test.h"
 
 #include "huiyin/account.h"
-#include "huiyin/csv.h"
 #include "huiyin/huiyin.h"
 #include "huiyin/keylist.h"
 #include "huiyin/line.h"
@@ -101,50 +100,6 @@ static void mapped_members_find_their_place_and_the_others_become_context(void *
 	json_decref(j);
 	free(item);
 	assert_int_equal(line_rules_parse(&rules, "text", false, &f), HY_USAGE);
-}
-
-/* ---- tables ---- */
-
-static void expect_row(const char *heads, const char *row, int expected, const char *json)
-{
-	struct csv c;
-	struct hy_buffer out = { 0 };
-	struct hy_fault f = { 0 };
-	assert_int_equal(csv_open(&c, hy_bytes_text(heads), &f), HY_OK);
-	assert_int_equal(csv_row(&c, hy_bytes_text(row), &out, &f), expected);
-	assert_string_equal(expected ? f.text : hy_buffer_string(&out), json);
-	hy_buffer_free(&out);
-	csv_close(&c);
-}
-
-static void a_row_of_a_table_becomes_an_object_named_by_the_first_row(void **state)
-{
-	(void)state;
-	expect_row("\xef\xbb\xbftext,rating.score\r", "太慢,3\r", HY_OK, "{\"text\":\"太慢\",\"rating.score\":\"3\"}");
-	expect_row("text;shop", "\"a; \"\"b\"\"\nc\";", HY_OK, "{\"text\":\"a; \\\"b\\\"\\nc\"}");
-	expect_row("text\tshop", "a,b\twest", HY_OK, "{\"text\":\"a,b\",\"shop\":\"west\"}");
-	expect_row("text,shop", ",,", HY_NOT_FOUND, "");
-	expect_row("text", "a,b", HY_BAD_INPUT, "the row has more cells than the first row has names (1)");
-	expect_row("text", "\"a\"b", HY_BAD_INPUT, "something stands behind a quoted cell");
-	expect_row("text", "\"a", HY_BAD_INPUT, "a quoted cell has no end");
-	assert_true(csv_whole(HY_LIT("a,\"b\"\"c\"")));
-	assert_false(csv_whole(HY_LIT("a,\"b")));
-}
-
-static void columns_that_are_places_of_their_own_need_no_mapping(void **state)
-{
-	(void)state;
-	struct line_rules rules = { .table = true };
-	char *item = item_of("r.csv", 2,
-		"{\"text\":\"x\",\"rating.score\":\"3\",\"rating.scale\":\"stars\",\"tags\":\"a, "
-		"b\",\"shop\":\"west\"}",
-		&rules, HY_OK);
-	json_t *j = json_loads(item, 0, NULL);
-	assert_int_equal(huiyin_number(json_object_get(j, "rating"), "score"), 3);
-	assert_int_equal(json_array_size(json_object_get(j, "tags")), 2);
-	assert_string_equal(huiyin_text(json_object_get(j, "context"), "shop"), "west");
-	json_decref(j);
-	free(item);
 }
 
 /* ---- the list of keys ---- */
@@ -335,8 +290,6 @@ int main(void)
 		cmocka_unit_test(lines_that_are_no_feedback_say_why),
 		cmocka_unit_test(a_byte_order_mark_is_not_part_of_the_first_line),
 		cmocka_unit_test(mapped_members_find_their_place_and_the_others_become_context),
-		cmocka_unit_test(a_row_of_a_table_becomes_an_object_named_by_the_first_row),
-		cmocka_unit_test(columns_that_are_places_of_their_own_need_no_mapping),
 		cmocka_unit_test(a_new_key_comes_last_in_its_list_whatever_stands_around_it),
 		cmocka_unit_test(a_list_on_one_line_is_left_to_its_owner),
 		cmocka_unit_test(only_the_key_of_that_name_is_taken_away),
