@@ -55,6 +55,15 @@ static int fault_at(struct hy_fault *f, int err, struct hy_bytes text, size_t at
 	return hy_fail(f, err, "line %zu, column %zu: %s", line, column, words);
 }
 
+const char *hy_json_fault_words(const struct hy_fault *f, size_t *line, size_t *column)
+{
+	int words = 0;
+	if (sscanf(f->text, "line %zu, column %zu: %n", line, column, &words) == 2 && words > 0)
+		return f->text + words;
+	*line = *column = 0;
+	return f->text;
+}
+
 #define QUOTED(x) #x
 #define DIGITS(x) QUOTED(x)
 static const char too_deep[] = "more than " DIGITS(HY_JSON_DEPTH) " levels";

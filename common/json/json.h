@@ -38,6 +38,8 @@ void hy_json_reader_free(struct hy_json_reader **r);
 int hy_json_read(struct hy_json_reader *r, struct hy_bytes text, const struct hy_json **out, struct hy_fault *f);
 /* The same, with the memory copied for padding: for callers off the hot path. */
 int hy_json_read_copy(struct hy_json_reader *r, struct hy_bytes text, const struct hy_json **out, struct hy_fault *f);
+/* What such a fault says, taken apart for those who tell it in fields of their own: its words; *line and *column are 0 when it has no place. */
+const char *hy_json_fault_words(const struct hy_fault *f, size_t *line, size_t *column);
 
 const struct hy_json *hy_json_get(
 	const struct hy_json *object, const char *key); /* NULL when absent or not an object */

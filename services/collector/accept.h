@@ -20,6 +20,7 @@ struct submission {
 	enum fate *fates;             /* in the arena */
 	void (*answer)(struct submission *s, int err); /* server thread, after the commit; frees with submission_free() */
 	bool single;                  /* not an array: its answer's statuses differ */
+	bool by_header;               /* the single item's id came as Idempotency-Key */
 	void *note;                   /* the answer's own */
 };
 

@@ -6,7 +6,10 @@
  *   view      where each feedback is in the loop
  *   keep      how long all that stays
  *   page      the follow-up page: what was done, did this help?
- *   reception who asks, how fast, and the answers that all HTTP routes share
+ *   reception who asks, how fast, and the answers that all HTTP routes share (strangers: wrong keys)
+ *   batch     feedback as lines, kept while it comes (ndjson: pieces to lines)
+ *   answer    what became of each item
+ *   manual    the API's own description, and what each problem means
  *   routes    HTTP in front of all of it; metrics for Prometheus */
 #ifndef COLLECTOR_H
 #define COLLECTOR_H
@@ -17,7 +20,9 @@
 #include "template/template.h"
 
 struct dedupe;
+struct manual;
 struct page;
+struct strangers;
 
 struct collector {
 	struct hy_daemon *daemon;
@@ -26,6 +31,9 @@ struct collector {
 	struct page *page;           /* server thread */
 	struct hy_http *http;        /* server thread */
 	struct hy_json_reader *json; /* server thread */
+	struct strangers *strangers; /* server thread */
+	struct manual *manual;       /* server thread */
+	int64_t batch_room;          /* server thread: bytes that batches may still hold */
 	struct hy_loop *server;
 };
 

@@ -319,6 +319,81 @@ void intake_profile(const struct intake *in, const Huiyin__Who *who, const char 
 	finish(in, out, &d);
 }
 
+/* ---- preferences ---- */
+
+static bool in_list(const char *word, const char *const *list)
+{
+	for (; *list; list++)
+		if (strcmp(word, *list) == 0)
+			return true;
+	return false;
+}
+
+static void check_word(struct item *out, const char *pointer, const char *word, const char *const *list)
+{
+	char detail[200] = "must be one of";
+	if (in_list(word, list))
+		return;
+	for (const char *const *w = list; *w; w++) {
+		size_t at = strlen(detail);
+		snprintf(detail + at, sizeof(detail) - at, "%s %s", w == list ? "" : ",", *w);
+	}
+	intake_fault(out, pointer, detail);
+}
+
+/* HH:MM of a day. */
+static bool is_time(const char *text)
+{
+	return strlen(text) == 5 && text[2] == ':' && strspn(text, "0123456789:") == 5 && text[1] != ':' &&
+	       (text[0] < '2' || (text[0] == '2' && text[1] < '4')) && text[3] < '6';
+}
+
+static void check_choices(const Huiyin__Preferences *wanted, struct item *out)
+{
+	/* The ways to people, whether this installation has them yet or not; and the kinds of notices, "email" and "all" standing for every one. */
+	static const char *const channels[] = { "email", "in_app", "sms", "push", NULL };
+	static const char *const kinds[] = { "all", "email", "receipt", "thanks", "resolved", "declined", "reopened", NULL };
+	char pointer[96];
+	for (size_t i = 0; i < wanted->n_channels; i++) {
+		snprintf(pointer, sizeof(pointer), "/channels/%zu", i);
+		check_word(out, pointer, wanted->channels[i], channels);
+		for (size_t j = 0; j < i; j++)
+			if (strcmp(wanted->channels[i], wanted->channels[j]) == 0)
+				intake_fault(out, pointer, "is named twice");
+	}
+	for (size_t i = 0; i < wanted->n_consent; i++) {
+		struct hy_bytes name = hy_utf8_prefix(hy_bytes_text(wanted->consent[i]->name), 16);
+		snprintf(pointer, sizeof(pointer), "/consent/%.*s", (int)name.size, (const char *)name.data);
+		check_word(out, pointer, wanted->consent[i]->name, kinds);
+	}
+	if (wanted->quiet_from[0] && !is_time(wanted->quiet_from))
+		intake_fault(out, "/quiet/from", "must be a time of day, HH:MM");
+	if (wanted->quiet_to[0] && !is_time(wanted->quiet_to))
+		intake_fault(out, "/quiet/to", "must be a time of day, HH:MM");
+	if (!wanted->quiet_from[0] != !wanted->quiet_to[0])
+		intake_fault(out, "/quiet", "quiet hours have a beginning and an end: from and to");
+	if (!wanted->n_channels && !wanted->n_consent && !wanted->quiet_from[0] && !wanted->quiet_to[0] && !out->errors)
+		intake_fault(out, "", "says nothing: channels, quiet or consent is needed");
+}
+
+void intake_choices(const struct intake *in, const Huiyin__Who *who, const Huiyin__Preferences *wanted, const char *id,
+	struct item *out)
+{
+	struct draft d;
+	Huiyin__Preferences kept = *wanted;
+	*out = (struct item){ 0 };
+	draft_init(&d, in);
+	check_customer(in, who, "/customer", &d, out);
+	if (!out->has_person)
+		intake_fault(out, "/customer", "whose are they? id, email or phone is needed");
+	too_long(out, "/id", id, 200);
+	check_choices(wanted, out);
+	d.feedback.body_case = HUIYIN__FEEDBACK__BODY_PREFERENCES;
+	d.feedback.preferences = &kept;
+	keep_client_id(in, id, out);
+	finish(in, out, &d);
+}
+
 void intake_answer(const struct intake *in, const struct hy_token *token, int helped, const char *comment,
 	const char *nonce, struct item *out)
 {

@@ -7,6 +7,9 @@
 
 #define INTAKE_TEXT_MAX 10000 /* code points */
 
+/* Why something was not kept that may be sent again. */
+enum intake_later { LATER_NOT, LATER_FULL, LATER_BUSY, LATER_RATE };
+
 /* What came of one item. */
 struct item {
 	bool ok;
@@ -21,6 +24,8 @@ struct item {
 	uint32_t round;
 	struct hy_id ticket;
 	json_t *errors; /* [{"pointer","detail"}] when not ok; the caller gives the reference back */
+	uint64_t line; /* of a body of lines, from 1; else 0. The caller's */
+	enum intake_later later; /* not ok, and not at fault: why it was not even looked at. The caller's */
 };
 
 /* One more fault of the item, at most 20. */
@@ -43,10 +48,18 @@ void intake_item(const struct intake *in, const Huiyin__Item *said, struct item 
 void intake_profile(const struct intake *in, const Huiyin__Who *who, const char *user_id, const char *anonymous_id,
 	const char *message_id, struct item *out);
 
+/* What somebody wants to hear, how and when. */
+void intake_choices(const struct intake *in, const Huiyin__Who *who, const Huiyin__Preferences *wanted, const char *id,
+	struct item *out);
+
 /* JSON as it came, from intake_json.c. POST /v1/feedback: one object. */
 void intake_feedback(const struct intake *in, const struct hy_json *object, struct item *out);
 /* POST /v1/identify: Segment's call. */
 void intake_identify(const struct intake *in, const struct hy_json *object, struct item *out);
+/* A scalar as it is, anything nested as JSON: context and traits keep what they were given. In the document, or in the arena. */
+char *intake_value_text(const struct intake *in, const struct hy_json *v);
+/* POST /v1/preferences. */
+void intake_preferences(const struct intake *in, const struct hy_json *object, struct item *out);
 /* The follow-up page's form. `helped` -1 = not said. */
 void intake_answer(const struct intake *in, const struct hy_token *token, int helped, const char *comment,
 	const char *nonce, struct item *out);

@@ -103,8 +103,7 @@ static int64_t take_time(struct item *out, const struct hy_json *object, const c
 	return ms;
 }
 
-/* A scalar as it is, anything nested as JSON: context and traits keep what they were given. */
-static char *value_text(const struct intake *in, const struct hy_json *v)
+char *intake_value_text(const struct intake *in, const struct hy_json *v)
 {
 	if (v->type == HY_JSON_TEXT && !memchr(v->text.data, 0, v->text.size))
 		return (char *)(uintptr_t)v->text.data;
@@ -135,7 +134,7 @@ static size_t take_pairs(const struct intake *in, struct item *out, const struct
 		}
 		huiyin__pair__init(&pairs[n]);
 		pairs[n].name = (char *)(uintptr_t)m->key.data;
-		pairs[n].value = value_text(in, m);
+		pairs[n].value = intake_value_text(in, m);
 		(*list)[n] = &pairs[n];
 		n++;
 	}
@@ -357,6 +356,98 @@ void intake_identify(const struct intake *in, const struct hy_json *object, stru
 		return;
 	}
 	intake_profile(in, &who, user_id, anonymous_id, message_id, out);
+	if (out->errors)
+		place_faults(object, out);
+}
+
+/* ---- preferences ---- */
+
+static void read_channels(
+	const struct intake *in, struct item *out, const struct hy_json *object, Huiyin__Preferences *wanted)
+{
+	const struct hy_json *v = hy_json_get(object, "channels");
+	if (absent(v))
+		return;
+	if (v->type != HY_JSON_ARRAY || v->count > 20) {
+		fault(out, v, NULL, "must be an array of at most 20 texts");
+		return;
+	}
+	wanted->channels = hy_arena_get(in->arena, (v->count + 1) * sizeof(*wanted->channels));
+	for (const struct hy_json *c = v->first; c && wanted->channels; c = c->next)
+		wanted->channels[wanted->n_channels++] = text_of(out, c, "a text");
+}
+
+/* {"quiet":{"from":"22:00","to":"08:00"}}, or quiet_from and quiet_to beside the others. */
+static void read_quiet(struct item *out, const struct hy_json *object, Huiyin__Preferences *wanted)
+{
+	static const char *const names[] = { "from", "to", NULL };
+	const struct hy_json *v = hy_json_get(object, "quiet");
+	wanted->quiet_from = take_text(out, object, "quiet_from");
+	wanted->quiet_to = take_text(out, object, "quiet_to");
+	if (absent(v))
+		return;
+	if (v->type != HY_JSON_OBJECT) {
+		fault_type(out, v, "an object with from and to");
+		return;
+	}
+	known(out, v, names);
+	if (wanted->quiet_from[0] || wanted->quiet_to[0])
+		fault(out, v, NULL, "quiet hours are said twice: here, and as quiet_from or quiet_to");
+	wanted->quiet_from = take_text(out, v, "from");
+	wanted->quiet_to = take_text(out, v, "to");
+	if (!wanted->quiet_from[0] && !wanted->quiet_to[0])
+		fault(out, v, NULL, "quiet hours have a beginning and an end: from and to");
+}
+
+static void read_consent(
+	const struct intake *in, struct item *out, const struct hy_json *object, Huiyin__Preferences *wanted)
+{
+	const struct hy_json *v = hy_json_get(object, "consent");
+	if (absent(v))
+		return;
+	if (v->type != HY_JSON_OBJECT || v->count > 64) {
+		fault(out, v, NULL, "must be an object of at most 64 members, true or false each");
+		return;
+	}
+	wanted->consent = hy_arena_get(in->arena, (v->count + 1) * sizeof(*wanted->consent));
+	Huiyin__Pair *pairs = hy_arena_get(in->arena, (v->count + 1) * sizeof(*pairs));
+	for (const struct hy_json *m = v->first; m && wanted->consent && pairs; m = m->next) {
+		if (m->type != HY_JSON_BOOL) {
+			fault_type(out, m, "true or false");
+			continue;
+		}
+		Huiyin__Pair *p = &pairs[wanted->n_consent];
+		huiyin__pair__init(p);
+		p->name = (char *)(uintptr_t)m->key.data;
+		p->value = (char *)(uintptr_t)(m->truth ? "yes" : "no");
+		wanted->consent[wanted->n_consent++] = p;
+	}
+}
+
+void intake_preferences(const struct intake *in, const struct hy_json *object, struct item *out)
+{
+	static const char *const names[] = { "id", "customer", "channels", "quiet", "quiet_from", "quiet_to", "consent",
+		NULL };
+	Huiyin__Preferences wanted = HUIYIN__PREFERENCES__INIT;
+	Huiyin__Item said = HUIYIN__ITEM__INIT;
+	Huiyin__Who who = HUIYIN__WHO__INIT;
+	struct item read = { 0 };
+	*out = (struct item){ 0 };
+	if (object->type != HY_JSON_OBJECT) {
+		fault_type(out, object, "an object");
+		return;
+	}
+	known(&read, object, names);
+	read_customer(in, &read, object, &said, &who);
+	const char *id = take_text(&read, object, "id");
+	read_channels(in, &read, object, &wanted);
+	read_quiet(&read, object, &wanted);
+	read_consent(in, &read, object, &wanted);
+	if (read.errors) {
+		*out = read;
+		return;
+	}
+	intake_choices(in, &who, &wanted, id, out);
 	if (out->errors)
 		place_faults(object, out);
 }

@@ -1,6 +1,6 @@
 #include "page.h"
-#include "accept.h"
 #include "base/place.h"
+#include "reception.h"
 #include "view.h"
 
 #include <sodium.h>
@@ -55,18 +55,11 @@ void page_close(struct page **p)
 	*p = NULL;
 }
 
-/* The link in the notice says the person's language; without it the browser's. */
-static bool is_chinese(const struct hy_request *q)
-{
-	const char *link = hy_http_query(q, "l"), *browser = hy_http_header(q, "Accept-Language");
-	return link ? strcmp(link, "zh") == 0 : browser && strncasecmp(browser, "zh", 2) == 0;
-}
-
 /* `shown` is the switch of the page's part; note and answers only with "ask". */
 static void show(struct collector *c, struct hy_request *q, int status, const char *shown,
 	const Huiyin__Collector__Public *p, const Huiyin__Collector__Answered *before)
 {
-	bool zh = is_chinese(q);
+	bool zh = reception_in_chinese(q);
 	char number[24] = "", nonce[33];
 	uint8_t random[16];
 	bool ask = strcmp(shown, "ask") == 0;

@@ -1,70 +1,154 @@
 #include "reception.h"
+#include "strangers.h"
 #include "view.h"
 
 #include <math.h>
 #include <stdlib.h>
+#include <strings.h>
+
+#define IDEMPOTENCY_MAX 200 /* characters, as of an id */
 
 /* ---- who asks, and how fast ---- */
 
-static struct hy_api_key *allowed(struct hy_request *q, struct hy_api_key *key, bool named)
+static struct hy_api_key *unknown(struct collector *c, struct hy_request *q, bool named)
 {
-	if (!key) {
-		hy_http_add_header(q, "WWW-Authenticate", "Bearer realm=\"huiyin\"");
-		hy_http_problem(q, 401, "unauthorized",
-			named ? "This key is not known here." : "A key is needed: Authorization: Bearer hy_...", NULL);
-	} else if (!key->may_feedback) {
-		hy_http_problem(q, 403, "forbidden", "This key may not send feedback.", NULL);
-		key = NULL;
+	int64_t wait = named ? strangers_wrong(c->strangers, hy_http_peer(q), hy_mono_ms()) : 0;
+	if (wait) {
+		hy_http_add_header(q, "Connection", "close"); /* the next guess costs a connection */
+		reception_later(q, 429, "strangers", "Too many unknown keys from this address.", wait);
+		return NULL;
 	}
-	return key;
+	hy_http_add_header(q, "WWW-Authenticate", "Bearer realm=\"huiyin\"");
+	hy_http_problem(q, 401, "unauthorized",
+		named ? "This key is not known here." : "A key is needed: Authorization: Bearer hy_...", NULL);
+	return NULL;
+}
+
+static struct hy_api_key *allowed(struct collector *c, struct hy_request *q, struct hy_api_key *key, bool named)
+{
+	if (!key)
+		return unknown(c, q, named);
+	if (key->may_feedback)
+		return key;
+	hy_http_problem(q, 403, "forbidden", "This key may not send feedback.", NULL);
+	return NULL;
 }
 
 struct hy_api_key *reception_key(struct collector *c, struct hy_request *q)
 {
 	const char *said = hy_http_header(q, "Authorization");
-	return allowed(q, hy_keys_find(hy_daemon_keys(c->daemon), said), said != NULL);
+	return allowed(c, q, hy_keys_find(hy_daemon_keys(c->daemon), said), said != NULL);
 }
 
 struct hy_api_key *reception_key_text(struct collector *c, struct hy_request *q, struct hy_bytes text)
 {
-	return allowed(q, hy_keys_find_text(hy_daemon_keys(c->daemon), text), text.size > 0);
+	return allowed(c, q, hy_keys_find_text(hy_daemon_keys(c->daemon), text), text.size > 0);
 }
 
-static void retry_after(struct hy_request *q, int64_t ms)
+void reception_retry_after(struct hy_request *q, int64_t ms)
 {
 	char text[24];
 	snprintf(text, sizeof(text), "%" PRId64, ms < 1000 ? 1 : (ms + 999) / 1000);
 	hy_http_add_header(q, "Retry-After", text);
 }
 
-bool reception_rate(struct hy_request *q, struct hy_api_key *key, size_t items)
+void reception_later(struct hy_request *q, int status, const char *name, const char *detail, int64_t wait_ms)
 {
-	int64_t wait = hy_api_key_spend(key, items);
-	if (key->rate > 0) { /* draft-ietf-httpapi-ratelimit-headers */
-		char text[64];
-		snprintf(text, sizeof(text), "\"ingest\";q=%.0f;w=1", ceil(key->rate));
-		hy_http_add_header(q, "RateLimit-Policy", text);
-		snprintf(text, sizeof(text), "\"ingest\";r=%.0f;t=%" PRId64, wait ? 0 : floor(key->tokens),
-			(wait + 999) / 1000);
-		hy_http_add_header(q, "RateLimit", text);
-	}
-	if (wait == 0)
+	reception_retry_after(q, wait_ms);
+	hy_http_problem(q, status, name, detail, NULL);
+}
+
+void reception_tell_rate(struct hy_request *q, const struct hy_api_key *key, int64_t wait_ms)
+{
+	char text[64];
+	if (key->rate <= 0)
+		return;
+	snprintf(text, sizeof(text), "\"ingest\";q=%.0f;w=1",
+		ceil(key->rate)); /* draft-ietf-httpapi-ratelimit-headers */
+	hy_http_add_header(q, "RateLimit-Policy", text);
+	snprintf(text, sizeof(text), "\"ingest\";r=%.0f;t=%" PRId64, wait_ms ? 0 : floor(key->tokens),
+		(wait_ms + 999) / 1000);
+	hy_http_add_header(q, "RateLimit", text);
+}
+
+static bool fits(struct hy_request *q, const struct hy_api_key *key, int64_t wait_ms)
+{
+	if (wait_ms == 0)
 		return true;
-	retry_after(q, wait);
-	hy_http_problem(q, 429, "rate", "This key sends faster than its rate allows.", NULL);
+	reception_tell_rate(q, key, wait_ms);
+	reception_later(q, 429, "rate", "This key sends faster than its rate allows.", wait_ms);
 	return false;
 }
 
-void reception_busy(struct hy_request *q, int err)
+bool reception_rate(struct hy_request *q, struct hy_api_key *key, size_t items)
 {
-	retry_after(q, err == HY_FULL ? 5000 : 1000);
-	hy_http_problem(q, 503, hy_err_name(err),
-		err == HY_FULL ? "The store is full; nothing was kept. Try again later."
-			       : "Too much is waiting; nothing was kept. Try again.",
-		NULL);
+	if (!fits(q, key, hy_api_key_spend(key, items)))
+		return false;
+	reception_tell_rate(q, key, 0);
+	return true;
+}
+
+/* ---- what comes, before it does ---- */
+
+bool reception_is(const struct hy_request *q, const char *type)
+{
+	const char *said = hy_http_header(q, "Content-Type");
+	size_t size = strlen(type);
+	return said && strncasecmp(said, type, size) == 0 && (said[size] == 0 || strchr("; \t", said[size]));
+}
+
+bool reception_takes(struct hy_request *q, const char *const *types)
+{
+	char list[256] = "", detail[320];
+	const char *said = hy_http_header(q, "Content-Type");
+	bool taken = !said || !said[0];
+	for (const char *const *t = types; *t && !taken; t++) {
+		size_t at = strlen(list);
+		taken = reception_is(q, *t);
+		snprintf(list + at, sizeof(list) - at, "%s%s", at ? ", " : "", *t);
+	}
+	if (taken)
+		return true;
+	hy_http_add_header(q, "Accept-Post", list);
+	snprintf(detail, sizeof(detail), "The body's Content-Type is not taken here; it may be %s.", list);
+	hy_http_problem(q, 415, "media-type", detail, NULL);
+	return false;
+}
+
+struct hy_api_key *reception_admit(struct collector *c, struct hy_request *q, const char *const *types)
+{
+	struct hy_api_key *key = reception_key(c, q);
+	if (!key || !reception_takes(q, types))
+		return NULL;
+	int64_t wait = hy_api_key_spend(key, 1);
+	if (!fits(q, key, wait))
+		return NULL;
+	if (key->rate > 0)
+		key->tokens += 1; /* only looked: what it costs is known when the body is */
+	return key;
+}
+
+void reception_head(struct hy_request *q, void *collector)
+{
+	static const char *const types[] = { "application/json", NULL };
+	reception_admit(collector, q, types);
+}
+
+bool reception_in_chinese(const struct hy_request *q)
+{
+	const char *link = hy_http_query(q, "l"), *browser = hy_http_header(q, "Accept-Language");
+	return link ? strcmp(link, "zh") == 0 : browser && strncasecmp(browser, "zh", 2) == 0;
 }
 
 /* ---- answers ---- */
+
+void reception_busy(struct hy_request *q, int err)
+{
+	if (err == HY_FULL)
+		reception_later(q, 503, "full", "The store is full; nothing was kept. Try again later.", 5000);
+	else
+		reception_later(q, 503, "busy", "Too much is waiting; nothing was kept. Try again.", 1000);
+}
 
 void reception_reply(struct hy_request *q, int status, json_t *j)
 {
@@ -137,6 +221,51 @@ struct intake reception_intake(const struct submission *s, struct reception_find
 		.find = find_feedback,
 		.arg = finder,
 	};
+}
+
+/* draft-ietf-httpapi-idempotency-key-header: a text in double quotes (RFC 8941); bare, as most send it, is taken too. */
+static bool read_idempotency(const char *said, char out[static IDEMPOTENCY_MAX + 1])
+{
+	size_t n = 0;
+	bool quoted = *said == '"';
+	said += quoted;
+	for (; *said && !(quoted && *said == '"'); said++) {
+		if (quoted && *said == '\\' && (said[1] == '"' || said[1] == '\\'))
+			said++;
+		else if (*said == '\\' || *said == '"')
+			return false;
+		if (*said < (quoted ? ' ' : '!') || *said > '~' || n == IDEMPOTENCY_MAX)
+			return false;
+		out[n++] = *said;
+	}
+	if (quoted && *said++ != '"')
+		return false;
+	out[n] = 0;
+	return n > 0 && *said == 0;
+}
+
+bool reception_idempotency(struct submission **sub)
+{
+	struct submission *s = *sub;
+	char id[IDEMPOTENCY_MAX + 1];
+	const char *said = hy_http_header(s->request, "Idempotency-Key");
+	if (!said)
+		return true;
+	if (!read_idempotency(said, id)) {
+		hy_http_problem(s->request, 400, "idempotency-key",
+			"An Idempotency-Key is 1 to 200 printable ASCII characters, bare (without spaces) or in double "
+			"quotes.",
+			NULL);
+		submission_free(sub);
+		return false;
+	}
+	if (s->items[0].ok && !s->items[0].has_client_id) {
+		const char *copy = hy_arena_text(s->arena, hy_bytes_text(id));
+		s->items[0].client_id = hy_bytes_text(copy ? copy : "");
+		s->items[0].has_client_id = s->items[0].client_id.size > 0;
+		s->by_header = s->items[0].has_client_id;
+	}
+	return true;
 }
 
 void reception_finish(struct submission *s)

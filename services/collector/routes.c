@@ -1,7 +1,10 @@
 #include "routes.h"
+#include "answer.h"
+#include "batch.h"
 #include "dedupe.h"
+#include "manual.h"
 #include "page.h"
-#include "reception.h"
+#include "strangers.h"
 #include "view.h"
 
 #include <stdlib.h>
@@ -10,59 +13,53 @@
 
 /* ---- POST /v1/feedback ---- */
 
-static json_t *conflict_errors(size_t index, bool single)
+static const char *const lines[] = { "application/x-ndjson", "application/ndjson", "application/jsonl", NULL };
+static const char *const taken[] = { "application/json", "application/x-ndjson", "application/ndjson",
+	"application/jsonl", NULL };
+
+static void idempotency_misplaced(struct hy_request *q)
 {
-	char pointer[32];
-	if (single)
-		snprintf(pointer, sizeof(pointer), "/id");
-	else
-		snprintf(pointer, sizeof(pointer), "/%zu/id", index);
-	return json_pack(
-		"[{s:s, s:s}]", "pointer", pointer, "detail", "conflict: this id came before with other content");
+	hy_http_problem(q, 400, "idempotency-key",
+		"Idempotency-Key works for a single object; of several, give each its own id.", NULL);
 }
 
-static void answer_feedback(struct submission *s, int err)
+static void head_feedback(struct hy_request *q, void *arg)
 {
-	size_t accepted = 0, duplicates = 0;
-	if (err) {
-		reception_busy(s->request, err == HY_FULL ? HY_FULL : HY_BUSY);
-		submission_free(&s);
+	struct collector *c = arg;
+	bool several = false;
+	const struct hy_api_key *key = reception_admit(c, q, taken);
+	if (!key)
 		return;
-	}
-	json_t *rejected = json_array(), *ids = json_array();
-	for (size_t i = 0; i < s->count; i++) {
-		char id[HY_ID_TEXT];
-		const struct item *item = &s->items[i];
-		accepted += s->fates[i] == FATE_ACCEPTED;
-		duplicates += s->fates[i] == FATE_DUPLICATE;
-		if (s->fates[i] == FATE_ACCEPTED || s->fates[i] == FATE_DUPLICATE) {
-			hy_id_text(s->ids[i], id);
-			json_array_append_new(ids, json_string(id));
-			continue;
-		}
-		json_array_append_new(ids, json_null());
-		json_t *errors = item->ok ? conflict_errors(i, s->single) : json_incref(item->errors);
-		json_array_append_new(rejected, json_pack("{s:I, s:o}", "index", (json_int_t)i, "errors", errors));
-	}
-	if (s->single && s->fates[0] == FATE_CONFLICT)
-		reception_problem(s->request, 409, "conflict", "This id came before with other content.",
-			json_object_get(json_array_get(rejected, 0), "errors"));
-	else if (accepted + duplicates == 0)
-		reception_problem(s->request, 422, "invalid", "Nothing in this request can be accepted.",
-			s->single ? json_object_get(json_array_get(rejected, 0), "errors") : rejected);
-	else {
-		reception_reply(s->request, 202,
-			json_pack("{s:I, s:I, s:O, s:O}", "accepted", (json_int_t)accepted, "duplicates",
-				(json_int_t)duplicates, "rejected", rejected, "ids", ids));
-	}
-	json_decref(rejected);
-	json_decref(ids);
+	for (const char *const *t = lines; *t; t++)
+		several |= reception_is(q, *t);
+	if (several && hy_http_header(q, "Idempotency-Key"))
+		idempotency_misplaced(q);
+	else if (several)
+		batch_begin(c, q, key);
+}
+
+static void dropped_feedback(struct hy_request *q, void *arg)
+{
+	(void)arg;
+	batch_dropped(q);
+}
+
+static void answer_items(struct submission *s, int err)
+{
+	struct answer a = { .form = s->single ? ANSWER_SINGLE : ANSWER_ARRAY };
+	answer_add(&a, s, err);
+	answer_send(&a, s->request);
+	answer_free(&a);
 	submission_free(&s);
 }
 
 static void post_feedback(struct hy_request *q, void *arg)
 {
 	struct collector *c = arg;
+	if (hy_http_note(q)) {
+		batch_end(q);
+		return;
+	}
 	struct hy_api_key *key = reception_key(c, q);
 	const struct hy_json *root = key ? reception_json(c, q) : NULL;
 	if (!root)
@@ -71,7 +68,13 @@ static void post_feedback(struct hy_request *q, void *arg)
 	size_t count = array ? root->count : 1;
 	if (count == 0 || count > ARRAY_MAX) {
 		hy_http_problem(q, 422, "invalid",
-			count ? "More than 5,000 items in one request." : "The array is empty.", NULL);
+			count ? "More than 5,000 items in one array; send lines, application/x-ndjson, for more."
+			      : "The array is empty.",
+			NULL);
+		return;
+	}
+	if (array && hy_http_header(q, "Idempotency-Key")) {
+		idempotency_misplaced(q);
 		return;
 	}
 	if (!reception_rate(q, key, count))
@@ -84,14 +87,29 @@ static void post_feedback(struct hy_request *q, void *arg)
 	const struct hy_json *object = array ? root->first : root;
 	for (size_t i = 0; i < count; i++, object = object->next)
 		intake_feedback(&in, object, &s->items[i]);
-	const char *idempotency = hy_http_header(q, "Idempotency-Key");
-	if (idempotency && !array && !s->items[0].has_client_id && s->items[0].ok) {
-		s->items[0].client_id = hy_bytes_text(hy_arena_text(s->arena, hy_bytes_text(idempotency)));
-		s->items[0].has_client_id = s->items[0].client_id.size > 0;
-	}
 	s->single = !array;
-	s->answer = answer_feedback;
-	reception_finish(s);
+	s->answer = answer_items;
+	if (array || reception_idempotency(&s))
+		reception_finish(s);
+}
+
+/* ---- POST /v1/preferences ---- */
+
+static void post_preferences(struct hy_request *q, void *arg)
+{
+	struct collector *c = arg;
+	struct hy_api_key *key = reception_key(c, q);
+	const struct hy_json *root = key ? reception_json(c, q) : NULL;
+	struct submission *s = root && reception_rate(q, key, 1) ? reception_begin(c, q, key, 1) : NULL;
+	if (!s)
+		return;
+	struct reception_finder finder;
+	struct intake in = reception_intake(s, &finder);
+	intake_preferences(&in, root, &s->items[0]);
+	s->single = true;
+	s->answer = answer_items;
+	if (reception_idempotency(&s))
+		reception_finish(s);
 }
 
 /* ---- POST /v1/identify ---- */
@@ -145,7 +163,7 @@ static void get_feedback(struct hy_request *q, void *arg)
 	if (j)
 		reception_reply(q, 200, j);
 	else
-		hy_http_problem(q, 404, "not_found", "No feedback with this ID.", NULL);
+		hy_http_problem(q, 404, "not-found", "No feedback with this ID.", NULL);
 }
 
 /* ---- how we are: health belongs to the writer thread, so the question goes there and back ---- */
@@ -235,17 +253,30 @@ static void get_healthz(struct hy_request *q, void *arg)
 
 /* ---- */
 
+#define INTAKE .head = reception_head, .inflate = true, .cors = true
 static const struct hy_route routes[] = {
-	{ "POST", "/v1/feedback", 0, post_feedback, NULL },
-	{ "GET", "/v1/feedback/{id}", 0, get_feedback, NULL },
-	{ "POST", "/v1/identify", 0, post_identify, NULL },
-	{ "GET", "/r/{token}", 0, page_get, NULL },
-	{ "POST", "/r/{token}", 32768, page_post, NULL },
-	{ "GET", "/healthz", 0, get_healthz, NULL },
-	{ "GET", "/readyz", 0, get_ready, NULL },
-	{ "GET", "/metrics", 0, get_metrics, NULL },
+	{ "POST", "/v1/feedback", 0, post_feedback, head_feedback, dropped_feedback, .inflate = true, .cors = true },
+	{ "GET", "/v1/feedback/{id}", 0, get_feedback, .cors = true },
+	{ "POST", "/v1/identify", 0, post_identify, INTAKE },
+	{ "POST", "/v1/preferences", 0, post_preferences, INTAKE },
+	{ "GET", "/r/{token}", 0, page_get },
+	{ "POST", "/r/{token}", 32768, page_post },
+	{ "GET", "/openapi.yaml", 0, manual_openapi, .cors = true },
+	{ "GET", "/problems/{name}", 0, manual_problem, .cors = true },
+	{ "GET", "/healthz", 0, get_healthz },
+	{ "GET", "/readyz", 0, get_ready },
+	{ "GET", "/metrics", 0, get_metrics },
 	{ 0 },
 };
+
+/* A setting that names a file, as a whole path; NULL when it is empty. The caller frees. */
+static char *path_of(const struct collector *c, const char *setting)
+{
+	const char *path = hy_conf_text(hy_daemon_conf(c->daemon), setting);
+	if (!path[0])
+		return NULL;
+	return strdup(path[0] == '/' ? path : hy_daemon_path(c->daemon, path));
+}
 
 int routes_open(struct collector *c, struct hy_loop *server, struct hy_fault *f)
 {
@@ -256,6 +287,11 @@ int routes_open(struct collector *c, struct hy_loop *server, struct hy_fault *f)
 		i++) /* the largest body is the configuration's, except where the table knows better */
 		if (strcmp(table[i].method, "POST") == 0 && table[i].body_max == 0)
 			table[i].body_max = (size_t)hy_conf_int(conf, "limits.body");
+	c->batch_room = BATCH_ROOM;
+	c->strangers = strangers_new();
+	if (!c->strangers)
+		return hy_fail(f, HY_NO_MEMORY, "out of memory");
+	char *certificate = path_of(c, "http.tls.certificate"), *key = path_of(c, "http.tls.key");
 	struct hy_http_options o = { .loop = server,
 		.listen = hy_conf_text(conf, "http.listen"),
 		.routes = table,
@@ -263,8 +299,17 @@ int routes_open(struct collector *c, struct hy_loop *server, struct hy_fault *f)
 		.connections = (int)hy_conf_int(conf, "limits.connections"),
 		.per_address = (int)hy_conf_int(conf, "limits.per_address"),
 		.trusted = hy_conf_list(conf, "limits.trusted_proxies"),
-		.requests = (int)hy_conf_int(conf, "limits.requests") };
-	int err = hy_http_open(&c->http, &o, f);
+		.requests = (int)hy_conf_int(conf, "limits.requests"),
+		.origins = hy_conf_list(conf, "http.origins"),
+		.tls_certificate = certificate,
+		.tls_key = key };
+	int err = manual_open(&c->manual, f);
+	if (err == HY_OK && !certificate != !key)
+		err = hy_fail(f, HY_CONFIG, "http.tls.certificate and http.tls.key go together: both, or neither");
+	if (err == HY_OK)
+		err = hy_http_open(&c->http, &o, f);
+	free(certificate);
+	free(key);
 	if (err == HY_OK)
 		hy_info("http.listening", "address=%s port=%d", o.listen, hy_http_port(c->http));
 	return err;
@@ -273,4 +318,6 @@ int routes_open(struct collector *c, struct hy_loop *server, struct hy_fault *f)
 void routes_close(struct collector *c)
 {
 	hy_http_close(&c->http);
+	manual_close(&c->manual);
+	strangers_free(&c->strangers);
 }
