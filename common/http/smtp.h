@@ -1,4 +1,4 @@
-/* Mail to an SMTP server (RFC 5321) on libcurl's multi interface, driven by our loop. A delivery stops before its final dot and says so; whoever
+/* Mail to an SMTP server (RFC 5321) over connections that libcurl makes, driven by our loop. A delivery stops before its final dot and says so; whoever
  * owns it makes durable that the server may have it from now on, and lets it go: that is how a notice is sent once (reliability.md rules 27 to 31).
  *
  *     hy_smtp_send()  ->  at_dot()  ->  hy_smtp_pass()  ->  done()
@@ -51,7 +51,9 @@ struct hy_smtp_letter {
 };
 /* HY_BAD_INPUT (an address, the message: the fault says which), HY_BUSY (as many as connections are out). at_dot() and done() come from later turns. */
 int hy_smtp_send(struct hy_smtp *s, const struct hy_smtp_letter *letter, struct hy_smtp_mail **out, struct hy_fault *f);
-void hy_smtp_pass(struct hy_smtp_mail *m);   /* after at_dot(): the last bytes may go */
+/* Once, after at_dot(): the last bytes may go. done() follows from a later turn; it never comes between at_dot() and this, so that `m` is there. A
+ * server that has left meanwhile gets no dot. */
+void hy_smtp_pass(struct hy_smtp_mail *m);
 void hy_smtp_cancel(struct hy_smtp_mail **m); /* before hy_smtp_pass(): the connection is dropped, nothing was delivered, done() is not called */
 
 /* printable ASCII without <>",;:\ and blanks, at most 254 bytes, one @, labels of letters, digits and - behind it (rule 31). `why` may be NULL. */
