@@ -16,6 +16,7 @@
  *   rows.c      messages as rows
  *   main.c      options of a daemon's program
  *   keys.c      API keys: who may speak to us from outside
+ *   listen.c    sockets that the service manager opened
  *   ask.c       the other end of the control socket */
 #ifndef HY_SERVICE_DAEMON_H
 #define HY_SERVICE_DAEMON_H

@@ -122,6 +122,9 @@ struct hy_service {
 	/* The writer thread's chance to do outside work (write a mail file, drive a transfer) between steps; returns ms until it wants to be called again, -1 for not by itself.
 	 * While more than a step's worth of records waits on an input it is called once a second only. */
 	int64_t (*work)(struct hy_daemon *d, void *self);
+	/* The daemon is to stop: nothing new is begun from now on. True while the answer to something that has left is still to come, or to be written
+	 * down; steps and work() go on so long, 5 s at most. NULL = nothing ever is. */
+	bool (*lingers)(struct hy_daemon *d, void *self);
 	/* After each commit, writer thread: the snapshot prepare() will see. NULL = none. */
 	const void *(*view)(struct hy_daemon *d, void *self);
 	/* Scratch memory of one worker thread, for prepare(). */
@@ -149,6 +152,8 @@ struct hy_secret;
 int hy_daemon_secret(const struct hy_daemon *d, const char *name, struct hy_secret *out, struct hy_fault *f);
 /* The same for one of words ("door.curve", "smtp.password"): `room` with its NUL. */
 int hy_daemon_secret_text(const struct hy_daemon *d, const char *name, char *out, size_t room, struct hy_fault *f);
+/* A listening socket that the service manager (systemd: Sockets=, FileDescriptorName=NAME) opened for us; 0: none. Its taker closes it. */
+int hy_daemon_listen_fd(const struct hy_daemon *d, const char *name);
 /* Projects of the configuration: by name (0 when there is none), and back (NULL). "default" is number 1 unless the file says otherwise. */
 uint32_t hy_daemon_project(const struct hy_daemon *d, const char *name);
 const char *hy_daemon_project_name(const struct hy_daemon *d, uint32_t number);

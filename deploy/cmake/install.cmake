@@ -7,6 +7,6 @@ foreach(program huiyin huiyin-collector huiyin-classifier huiyin-router huiyin-n
 endforeach()
 install(DIRECTORY ${CMAKE_BINARY_DIR}/share/huiyin DESTINATION share)
 install(DIRECTORY deploy/systemd/ DESTINATION lib/systemd/system
-  FILES_MATCHING PATTERN *.service PATTERN *.target PATTERN *.conf)
+  FILES_MATCHING PATTERN *.service PATTERN *.socket PATTERN *.target PATTERN *.conf)
 install(FILES deploy/systemd/huiyin.sysusers DESTINATION lib/sysusers.d RENAME huiyin.conf)
 install(FILES deploy/systemd/huiyin.tmpfiles DESTINATION lib/tmpfiles.d RENAME huiyin.conf)
