@@ -9,6 +9,9 @@
 /* In a flood work() gets its turn this often: what it does (a batch of mail files takes some 50 ms) would hold up everything behind. */
 enum { WORK_PAUSE_MS = 1000 };
 
+/* An answer that comes within this time spares somebody a second copy, or staff a question; `huiyin up` and systemd wait longer than that. */
+enum { LINGER_MS = 5000, LINGER_TURN_MS = 100 };
+
 /* Jobs of one turn reach the writer together: woken by the first, it would commit that one alone while the others wait for a commit more. */
 static int64_t hand_over(void *arg)
 {
@@ -151,6 +154,18 @@ static void stop_server(struct hy_daemon *d)
 	jobs_finish(d, jobs_take(&d->posts), HY_BUSY, false);
 }
 
+static int linger(struct hy_daemon *d)
+{
+	int err = HY_OK;
+	int64_t until = hy_mono_ms() + LINGER_MS;
+	while (err == HY_OK && d->service->lingers && d->service->lingers(d, d->self) && hy_mono_ms() < until) {
+		enum step_result result = step_run(d);
+		daemon_work(d);
+		err = hy_loop_turn(d->loop, soonest(until_wanted(d, result, LINGER_TURN_MS), LINGER_TURN_MS));
+	}
+	return err;
+}
+
 int hy_daemon_run(struct hy_daemon *d)
 {
 	catch_signals(d);
@@ -168,6 +183,7 @@ int hy_daemon_run(struct hy_daemon *d)
 		err = hy_loop_turn(d->loop, until_wanted(d, result, upkeep_ms));
 	}
 	tell_manager("STOPPING=1");
+	err = err ? err : linger(d);
 	stop_server(d);
 	hy_info("daemon.stopped", "daemon=%s", d->service->name);
 	return err ? err : d->server_err;

@@ -251,6 +251,12 @@ static int64_t notifier_work(struct hy_daemon *d, void *self)
 	return notifier_send_work(self);
 }
 
+static bool notifier_lingers(struct hy_daemon *d, void *self)
+{
+	(void)d;
+	return notifier_send_lingers(self);
+}
+
 static void notifier_close(struct hy_daemon *d, void *self)
 {
 	struct notifier *n = self;
@@ -303,6 +309,7 @@ const struct hy_service notifier_service = {
 	.configure = notifier_configure,
 	.open = notifier_open,
 	.work = notifier_work,
+	.lingers = notifier_lingers,
 	.health = notifier_health,
 	.close = notifier_close,
 };

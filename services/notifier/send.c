@@ -16,6 +16,7 @@ struct notifier_outbox {
 	struct hy_job dots, outcomes;
 	bool dots_posted, outcomes_posted;
 	int64_t pause_until; /* monotonic: a commit was refused */
+	bool stopping;
 };
 
 static int run_dots(struct hy_step *s, struct hy_job *job, void *self);
@@ -435,11 +436,11 @@ static void outcomes_done(struct hy_job *job, int err, void *self)
 int64_t notifier_send_work(struct notifier *n)
 {
 	struct notifier_outbox *o = n->outbox;
-	int64_t next_ms, now_ms = hy_now_ms(), mono = hy_mono_ms();
+	int64_t next_ms = INT64_MAX, now_ms = hy_now_ms(), mono = hy_mono_ms();
 	int64_t wait = n->channel->drive(n->channel_self);
 	if (o->pause_until > mono)
 		return o->pause_until - mono;
-	int err = pick(n, now_ms, &next_ms);
+	int err = o->stopping ? HY_OK : pick(n, now_ms, &next_ms);
 	if (err) {
 		hy_warn("notice.pick", "error=%s", hy_err_name(err));
 		o->pause_until = mono + PAUSE_MS;
@@ -451,7 +452,7 @@ int64_t notifier_send_work(struct notifier *n)
 		o->outcomes_posted = true;
 		hy_daemon_post(n->daemon, &o->outcomes);
 	}
-	if (!o->dots_posted && any(o, TRANSFER_AT_DOT)) {
+	if (!o->dots_posted && !o->stopping && any(o, TRANSFER_AT_DOT)) {
 		all(o, TRANSFER_AT_DOT, TRANSFER_MARKING);
 		o->dots_posted = true;
 		hy_daemon_post(n->daemon, &o->dots);
@@ -461,4 +462,11 @@ int64_t notifier_send_work(struct notifier *n)
 		return 0;
 	int64_t due = next_ms == INT64_MAX ? -1 : next_ms > now_ms ? next_ms - now_ms : 0;
 	return due < 0 || (wait >= 0 && wait < due) ? wait : due;
+}
+
+bool notifier_send_lingers(struct notifier *n)
+{
+	struct notifier_outbox *o = n->outbox;
+	o->stopping = true;
+	return o->dots_posted || o->outcomes_posted || any(o, TRANSFER_PASSED) || any(o, TRANSFER_DONE);
 }

@@ -14,4 +14,7 @@ void notifier_send_close(struct notifier *n);
 /* The work between steps; returns ms until it is wanted again, -1 when a step must come first. */
 int64_t notifier_send_work(struct notifier *n);
 
+/* Nothing more is begun, and no dot leaves any more; true while an answer to one that has left is to come or to be written down. */
+bool notifier_send_lingers(struct notifier *n);
+
 #endif
