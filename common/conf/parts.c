@@ -12,6 +12,7 @@
 	X(keys, "API keys: name, hash, project, scopes, rate")                                                         \
 	X(limits, "the largest sizes and rates that are accepted")                                                     \
 	X(dedupe, "how long the client's own ids are remembered")                                                      \
+	X(mapping, "which events of other systems are feedback, and where in them the words stand")                    \
 	X(retain, "how long a stream keeps records that all readers have passed")                                      \
 	X(keep, "how long finished work stays before it is folded into counters")                                      \
 	X(readers, "outside readers of streams, and how far each may fall behind")                                     \

@@ -158,3 +158,12 @@ void answer_free(struct answer *a)
 	hy_buffer_free(&a->ids);
 	hy_buffer_free(&a->rejected);
 }
+
+void answer_items(struct submission *s, int err)
+{
+	struct answer a = { .form = s->single ? ANSWER_SINGLE : ANSWER_ARRAY };
+	answer_add(&a, s, err);
+	answer_send(&a, s->request);
+	answer_free(&a);
+	submission_free(&s);
+}

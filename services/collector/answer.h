@@ -22,5 +22,7 @@ void answer_add(struct answer *a, const struct submission *s, int err);
 /* 202 when something is kept, now or before; else 409, 422, 429 or 503 with the reasons. */
 void answer_send(const struct answer *a, struct hy_request *q);
 void answer_free(struct answer *a);
+/* All of that for one submission: its `answer`. */
+void answer_items(struct submission *s, int err);
 
 #endif

@@ -2,6 +2,7 @@
 #include "collector_rows.pb-c.h"
 #include "dedupe.h"
 #include "keep.h"
+#include "mapping.h"
 #include "page.h"
 #include "routes.h"
 #include "view.h"
@@ -30,6 +31,10 @@ static const struct hy_conf_row conf[] = {
 		0 },
 	{ "dedupe.ids", HY_CONF_INT, "4000000", "How many of them at most; the oldest are forgotten first", NULL, 1000,
 		1000000000 },
+	{ "mapping", HY_CONF_TREE, NULL,
+		"Which events of other systems are feedback, and where in them the words stand: segment {events: [{event, kind, "
+		"scale, score, text}], other, channel}, cloudevents {types: [{type, ...}], channel}, sentry {channel}",
+		NULL, 0, 0 },
 	{ 0 },
 };
 
@@ -37,6 +42,8 @@ static int configure(struct hy_daemon *d, void *self)
 {
 	struct collector *c = self;
 	c->daemon = d;
+	mapping_free(&c->mapping);
+	mapping_read(&c->mapping, hy_daemon_conf(d));
 	return HY_OK;
 }
 
@@ -77,6 +84,7 @@ static void close_collector(struct hy_daemon *d, void *self)
 	struct collector *c = self;
 	(void)d;
 	dedupe_close(&c->dedupe);
+	mapping_free(&c->mapping);
 }
 
 static void health(struct hy_daemon *d, json_t *into, void *self)

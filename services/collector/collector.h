@@ -10,6 +10,8 @@
  *   batch     feedback as lines, kept while it comes (ndjson: pieces to lines)
  *   answer    what became of each item
  *   manual    the API's own description, and what each problem means
+ *   mapping   which events of other systems are feedback (mapped: an Item made of one), for clients that exist already:
+ *             segment, sentry (sentry_envelope: taken apart), cloudevents
  *   routes    HTTP in front of all of it; metrics for Prometheus */
 #ifndef COLLECTOR_H
 #define COLLECTOR_H
@@ -21,6 +23,7 @@
 
 struct dedupe;
 struct manual;
+struct mapping;
 struct page;
 struct strangers;
 
@@ -33,6 +36,7 @@ struct collector {
 	struct hy_json_reader *json; /* server thread */
 	struct strangers *strangers; /* server thread */
 	struct manual *manual;       /* server thread */
+	struct mapping *mapping;     /* read once; any thread */
 	int64_t batch_room;          /* server thread: bytes that batches may still hold */
 	struct hy_loop *server;
 };

@@ -56,6 +56,8 @@ void intake_choices(const struct intake *in, const Huiyin__Who *who, const Huiyi
 void intake_feedback(const struct intake *in, const struct hy_json *object, struct item *out);
 /* POST /v1/identify: Segment's call. */
 void intake_identify(const struct intake *in, const struct hy_json *object, struct item *out);
+/* Whether an object from elsewhere has the shape of ours: no member that we don't know, and parts where parts belong. */
+bool intake_fits(const struct hy_json *object);
 /* A scalar as it is, anything nested as JSON: context and traits keep what they were given. In the document, or in the arena. */
 char *intake_value_text(const struct intake *in, const struct hy_json *v);
 /* POST /v1/preferences. */

@@ -294,10 +294,25 @@ static void place_faults(const struct hy_json *object, struct item *out)
 	}
 }
 
+static const char *const feedback_names[] = { "id", "text", "rating", "kind", "channel", "customer", "context", "tags",
+	"occurred_at", "in_reply_to", "helped", NULL };
+
+bool intake_fits(const struct hy_json *object)
+{
+	const struct hy_json *rating = hy_json_get(object, "rating"), *customer = hy_json_get(object, "customer");
+	struct item read = { 0 };
+	if (object->type != HY_JSON_OBJECT ||
+		(rating && rating->type != HY_JSON_OBJECT && rating->type != HY_JSON_ARRAY) ||
+		(customer && customer->type != HY_JSON_OBJECT))
+		return false;
+	known(&read, object, feedback_names);
+	bool fits = !read.errors;
+	json_decref(read.errors);
+	return fits;
+}
+
 void intake_feedback(const struct intake *in, const struct hy_json *object, struct item *out)
 {
-	static const char *const names[] = { "id", "text", "rating", "kind", "channel", "customer", "context", "tags",
-		"occurred_at", "in_reply_to", "helped", NULL };
 	Huiyin__Item said = HUIYIN__ITEM__INIT;
 	Huiyin__Who who;
 	struct item read = { 0 };
@@ -306,7 +321,7 @@ void intake_feedback(const struct intake *in, const struct hy_json *object, stru
 		fault_type(out, object, "an object");
 		return;
 	}
-	known(&read, object, names);
+	known(&read, object, feedback_names);
 	read_customer(in, &read, object, &said, &who);
 	said.id = take_text(&read, object, "id");
 	said.text = take_text(&read, object, "text");

@@ -1,9 +1,12 @@
 #include "routes.h"
 #include "answer.h"
 #include "batch.h"
+#include "cloudevents.h"
 #include "dedupe.h"
 #include "manual.h"
 #include "page.h"
+#include "segment.h"
+#include "sentry.h"
 #include "strangers.h"
 #include "view.h"
 
@@ -42,15 +45,6 @@ static void dropped_feedback(struct hy_request *q, void *arg)
 {
 	(void)arg;
 	batch_dropped(q);
-}
-
-static void answer_items(struct submission *s, int err)
-{
-	struct answer a = { .form = s->single ? ANSWER_SINGLE : ANSWER_ARRAY };
-	answer_add(&a, s, err);
-	answer_send(&a, s->request);
-	answer_free(&a);
-	submission_free(&s);
 }
 
 static void post_feedback(struct hy_request *q, void *arg)
@@ -110,37 +104,6 @@ static void post_preferences(struct hy_request *q, void *arg)
 	s->answer = answer_items;
 	if (reception_idempotency(&s))
 		reception_finish(s);
-}
-
-/* ---- POST /v1/identify ---- */
-
-static void answer_identify(struct submission *s, int err)
-{
-	if (err)
-		reception_busy(s->request, err == HY_FULL ? HY_FULL : HY_BUSY);
-	else if (!s->items[0].ok)
-		reception_problem(s->request, 400, "invalid", "This call can't be used.", s->items[0].errors);
-	else
-		reception_reply(s->request, 200, json_pack("{s:b}", "success", 1));
-	submission_free(&s);
-}
-
-static void post_identify(struct hy_request *q, void *arg)
-{
-	struct collector *c = arg;
-	struct hy_api_key *key = reception_key(c, q);
-	const struct hy_json *root = key ? reception_json(c, q) : NULL;
-	if (!root || !reception_rate(q, key, 1))
-		return;
-	struct submission *s = reception_begin(c, q, key, 1);
-	if (!s)
-		return;
-	struct reception_finder finder;
-	struct intake in = reception_intake(s, &finder);
-	intake_identify(&in, root, &s->items[0]);
-	s->single = true;
-	s->answer = answer_identify;
-	reception_finish(s);
 }
 
 /* ---- GET /v1/feedback/ID ---- */
@@ -257,8 +220,10 @@ static void get_healthz(struct hy_request *q, void *arg)
 static const struct hy_route routes[] = {
 	{ "POST", "/v1/feedback", 0, post_feedback, head_feedback, dropped_feedback, .inflate = true, .cors = true },
 	{ "GET", "/v1/feedback/{id}", 0, get_feedback, .cors = true },
-	{ "POST", "/v1/identify", 0, post_identify, INTAKE },
 	{ "POST", "/v1/preferences", 0, post_preferences, INTAKE },
+	SEGMENT_ROUTES,
+	SENTRY_ROUTES,
+	CLOUDEVENTS_ROUTES,
 	{ "GET", "/r/{token}", 0, page_get },
 	{ "POST", "/r/{token}", 32768, page_post },
 	{ "GET", "/openapi.yaml", 0, manual_openapi, .cors = true },
