@@ -27,13 +27,26 @@ static struct arena_block *block_new(size_t room)
 	return b;
 }
 
-struct hy_arena *hy_arena_new(size_t limit_bytes)
+int hy_arena_open(struct hy_arena **out, size_t limit_bytes)
 {
 	struct hy_arena *a = malloc(sizeof(*a));
 	struct arena_block *b = block_new(FIRST_ROOM);
-	if (!a || !b)
-		hy_panic("no memory for an arena");
+	*out = NULL;
+	if (!a || !b) {
+		free(a);
+		free(b);
+		return HY_NO_MEMORY;
+	}
 	*a = (struct hy_arena){ .first = b, .current = b, .limit = limit_bytes ? limit_bytes : LIMIT_DEFAULT };
+	*out = a;
+	return HY_OK;
+}
+
+struct hy_arena *hy_arena_new(size_t limit_bytes)
+{
+	struct hy_arena *a;
+	if (hy_arena_open(&a, limit_bytes) != HY_OK)
+		hy_panic("no memory for an arena");
 	return a;
 }
 

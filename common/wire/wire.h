@@ -26,6 +26,7 @@
 /* Memory that is given back all at once. Limit: 16 MiB unless said; past it hy_arena_get() returns NULL. */
 struct hy_arena;
 struct hy_arena *hy_arena_new(size_t limit_bytes); /* 0 = 16 MiB; panics without memory */
+int hy_arena_open(struct hy_arena **out, size_t limit_bytes); /* the same for who must live on: HY_NO_MEMORY */
 void *hy_arena_get(struct hy_arena *a, size_t size); /* 16-byte aligned, not zeroed; NULL past the limit */
 char *hy_arena_text(struct hy_arena *a, struct hy_bytes text); /* NUL-terminated copy; NULL past the limit */
 void hy_arena_reset(struct hy_arena *a);             /* everything handed out is void; keeps up to 8 MiB for the next round */
