@@ -101,14 +101,19 @@ static const char *by_lines(struct hy_bytes sample)
 	return gb * 10 >= lines * 8 && common * 2 >= characters ? "GB18030" : NULL;
 }
 
-/* The sample without the line that is cut at its end; a single long line loses what could be the half of a character. */
+/* The sample without the line that is cut at its end; one long line ends behind its last ASCII character, else before what could be the half of
+ * one of UTF-8's. */
 static struct hy_bytes whole_lines(struct hy_bytes sample)
 {
 	const uint8_t *end = memrchr(sample.data, '\n', sample.size);
 	if (end)
 		return hy_bytes(sample.data, (size_t)(end - sample.data));
-	for (int i = 0; i < 4 && sample.size && sample.data[sample.size - 1] >= 0x80; i++)
+	for (size_t i = sample.size; i > 0 && sample.size - i < 64; i--)
+		if (sample.data[i - 1] < 0x80)
+			return hy_bytes(sample.data, i);
+	while (sample.size && (sample.data[sample.size - 1] & 0xc0) == 0x80)
 		sample.size--;
+	sample.size -= sample.size > 0;
 	return sample;
 }
 

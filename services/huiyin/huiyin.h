@@ -1,7 +1,7 @@
 /* The `huiyin` command: a verb a file (or a family of them), each with options of its own by argp.
  *   init            makes an installation: huiyin.yaml, keys, directories
  *   up              runs the four daemons in the foreground
- *   send, import    feedback in, over the collector's HTTP door
+ *   send, import, mail-in   feedback in, over the collector's HTTP door
  *   status, tail    how the daemons are; what passes by on a stream
  *   trace, audit    the way of one feedback; the account of all
  *   ticket, dead    what staff do
@@ -69,6 +69,7 @@ int huiyin_init(int argc, char **argv);
 int huiyin_up(int argc, char **argv);
 int huiyin_send(int argc, char **argv);
 int huiyin_import(int argc, char **argv);
+int huiyin_mail_in(int argc, char **argv);
 int huiyin_status(int argc, char **argv);
 int huiyin_tail(int argc, char **argv);
 int huiyin_trace(int argc, char **argv);

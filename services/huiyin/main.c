@@ -6,6 +6,7 @@ const struct huiyin_verb huiyin_verbs[] = {
 	{ "up", "run all daemons in the foreground", huiyin_up, NULL },
 	{ "send", "send one feedback", huiyin_send, NULL },
 	{ "import", "send the feedback in a file", huiyin_import, NULL },
+	{ "mail-in", "take one mail from a mail server's pipe", huiyin_mail_in, NULL },
 	{ "status", "how the daemons are", huiyin_status, NULL },
 	{ "tail", "what passes by on a stream", huiyin_tail, NULL },
 	{ "trace", "the way of one feedback, with times", huiyin_trace, NULL },

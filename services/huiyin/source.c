@@ -48,7 +48,8 @@ static bool read_more(struct source *s)
 {
 	if (s->dry || s->text.err)
 		return false;
-	memmove(s->text.data, s->text.data + s->at, s->text.size - s->at);
+	if (s->at)
+		memmove(s->text.data, s->text.data + s->at, s->text.size - s->at);
 	s->text.size -= s->at;
 	s->base += (int64_t)s->at;
 	s->at = 0;
