@@ -55,6 +55,7 @@ static inline uint64_t *door_name(struct test_door *d, const char *id)
 			return &d->names[i].durable_seq;
 	assert_true(d->name_count < DOOR_NAMES);
 	snprintf(d->names[d->name_count].id, sizeof(d->names[0].id), "%s", id);
+	d->names[d->name_count].durable_seq = 0;
 	return &d->names[d->name_count++].durable_seq;
 }
 
