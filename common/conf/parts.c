@@ -8,8 +8,9 @@
 	X(store, "the stores of all daemons: how large, how full")                                                     \
 	X(log, "what is logged, and how")                                                                              \
 	X(http, "the collector's public HTTP door")                                                                    \
+	X(door, "the collector's public ZeroMQ door: where it listens, who may come")                                  \
 	X(zmq, "the collector's public ZeroMQ door, and the addresses of the streams")                                 \
-	X(keys, "API keys: name, hash, project, scopes, rate")                                                         \
+	X(keys, "API keys: name, hash, project, scopes, rate, curve")                                                  \
 	X(limits, "the largest sizes and rates that are accepted")                                                     \
 	X(dedupe, "how long the client's own ids are remembered")                                                      \
 	X(mapping, "which events of other systems are feedback, and where in them the words stand")                    \

@@ -116,6 +116,8 @@ static void set_options(void *zmq, const struct hy_socket_options *o)
 	} else {
 		set_int(zmq, ZMQ_IMMEDIATE, 1);
 	}
+	if (strstr(o->endpoint, "://[")) /* with it "*" would mean every address of both kinds */
+		set_int(zmq, ZMQ_IPV6, 1);
 }
 
 static int set_key(void *zmq, int option, const char *key, const char *which, struct hy_fault *f)

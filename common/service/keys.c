@@ -36,13 +36,14 @@ static bool read_rate(const struct hy_conf_node *n, double *rate)
 
 static void read_row(struct hy_keys *k, const struct hy_daemon *d, const struct hy_conf_node *n)
 {
-	static const char *const known[] = { "name", "hash", "project", "scopes", "rate", NULL };
+	static const char *const known[] = { "name", "hash", "project", "scopes", "rate", "curve", NULL };
 	static const char *const scopes[] = { "feedback", "follow", NULL };
 	struct hy_api_key *row = &k->rows[k->count];
 	*row = (struct hy_api_key){ 0 };
 	hy_conf_known(n, known);
 	const struct hy_conf_node *name = hy_conf_get(n, "name"), *hash = hy_conf_get(n, "hash"),
-				  *project = hy_conf_get(n, "project"), *list = hy_conf_get(n, "scopes");
+				  *project = hy_conf_get(n, "project"), *list = hy_conf_get(n, "scopes"),
+				  *curve = hy_conf_get(n, "curve");
 	if (!name || !hy_conf_scalar(name)[0] || strlen(hy_conf_scalar(name)) >= sizeof(row->name)) {
 		hy_conf_fault(n, "a key has a name of 1 to 63 bytes");
 		return;
@@ -75,6 +76,13 @@ static void read_row(struct hy_keys *k, const struct hy_daemon *d, const struct 
 			hy_conf_fault(n, "key '%s' stands here twice", row->name);
 			return;
 		}
+	if (curve && !hy_curve_good(hy_conf_scalar(curve))) {
+		hy_conf_fault(curve,
+			"the CURVE key of '%s' is 40 characters, as `huiyin keygen` prints them, in quotation marks",
+			row->name);
+		return;
+	}
+	snprintf(row->curve, sizeof(row->curve), "%s", curve ? hy_conf_scalar(curve) : "");
 	if (!read_rate(hy_conf_get(n, "rate"), &row->rate))
 		return;
 	row->tokens = row->rate;
@@ -166,6 +174,11 @@ struct hy_api_key *hy_keys_find_text(struct hy_keys *k, struct hy_bytes text)
 		if (sodium_memcmp(k->rows[i].hash, hash, sizeof(hash)) == 0)
 			return &k->rows[i];
 	return NULL;
+}
+
+const struct hy_api_key *hy_keys_row(const struct hy_keys *k, size_t i)
+{
+	return i < k->count ? &k->rows[i] : NULL;
 }
 
 struct hy_api_key *hy_keys_find(struct hy_keys *k, const char *authorization)

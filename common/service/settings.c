@@ -5,7 +5,7 @@
 const struct hy_conf_row hy_service_conf[] = {
 	{ "public_url", HY_CONF_TEXT, "http://127.0.0.1:8080", "How customers reach the collector's pages; links in notices begin with it", NULL, 0, 0 },
 	{ "projects", HY_CONF_TREE, NULL, "Projects as {name, number}; numbers stay with a project for ever. Without it: default, 1", NULL, 0, 0 },
-	{ "keys", HY_CONF_TREE, NULL, "API keys as {name, hash, project, scopes, rate}; `huiyin init` makes the first, `huiyin key` the others", NULL, 0, 0 },
+	{ "keys", HY_CONF_TREE, NULL, "API keys as {name, hash, project, scopes, rate, curve}; `huiyin init` makes the first, `huiyin key` the others", NULL, 0, 0 },
 	{ "store.quota", HY_CONF_BYTES, "8GiB", "Most that one daemon's store may hold; above 85 % of it intake is refused until there is room", NULL, 1 << 20, (int64_t)1 << 42 },
 	{ "retain", HY_CONF_DURATION, "7d", "How long a record stays in a stream after every station has passed it", NULL, 0, 0 },
 	{ "keep.closed", HY_CONF_DURATION, "400d", "How long the rows of a finished loop stay before they are folded into counters", NULL, 0, 0 },

@@ -83,15 +83,35 @@ static int keep(
 	return err;
 }
 
+/* An item that its sender's number says was kept: whether it was, or was rejected for its id. */
+static enum fate look_again(struct hy_step *s, const struct collector *c, struct submission *sub, size_t i)
+{
+	const struct item *item = &sub->items[i];
+	if (!item->has_client_id)
+		return FATE_DUPLICATE;
+	struct dedupe_key k = dedupe_key(sub->scope, item->client_id, item->said);
+	int known = dedupe_look(c->dedupe, s->txn, &k, s->now_ms, &sub->ids[i]);
+	return known == HY_CONFLICT ? FATE_CONFLICT : FATE_DUPLICATE;
+}
+
 static int run(struct hy_step *s, struct hy_job *job, void *self)
 {
 	struct collector *c = self;
 	struct submission *sub = (struct submission *)job;
 	struct hy_id last = { { 0 } };
+	size_t numbered = 0;
+	sub->refused = false;
+	int begun = sub->numbering ? sub->numbering->begin(s, sub, &numbered) : HY_OK;
+	if (begun || sub->refused)
+		return begun;
 	for (size_t i = 0; i < sub->count; i++) {
 		const struct item *item = &sub->items[i];
 		if (!item->ok)
 			continue;
+		if (i < numbered) {
+			sub->fates[i] = look_again(s, c, sub, i);
+			continue;
+		}
 		struct hy_id id = hy_step_id(s);
 		sub->fates[i] = FATE_ACCEPTED;
 		sub->ids[i] = id;
@@ -111,6 +131,9 @@ static int run(struct hy_step *s, struct hy_job *job, void *self)
 		hy_arena_reset(s->arena);
 	}
 	hy_crash_point("collector.kept");
+	int ended = sub->numbering ? sub->numbering->end(s, sub) : HY_OK;
+	if (ended)
+		return ended;
 	return hy_id_is_zero(last) ? HY_OK : hy_txn_put(s->txn, "last", HY_LIT("feedback"), hy_id_bytes(&last));
 }
 
@@ -118,14 +141,17 @@ static void done(struct hy_job *job, int err, void *self)
 {
 	struct submission *sub = (struct submission *)job;
 	struct collector *c = self;
-	for (size_t i = 0; i < sub->count && err == HY_OK; i++) {
-		if (sub->fates[i] == FATE_ACCEPTED)
-			hy_count(c->daemon, "accepted_total", 1);
-		else if (sub->fates[i] == FATE_DUPLICATE)
-			hy_count(c->daemon, "duplicates_total", 1);
-		else
-			hy_count(c->daemon, "rejected_total", 1);
+	int64_t accepted = 0, duplicates = 0, counted = err || sub->refused ? 0 : (int64_t)sub->count;
+	for (int64_t i = 0; i < counted; i++) {
+		accepted += sub->fates[i] == FATE_ACCEPTED;
+		duplicates += sub->fates[i] == FATE_DUPLICATE;
 	}
+	if (accepted)
+		hy_count(c->daemon, "accepted_total", accepted);
+	if (duplicates)
+		hy_count(c->daemon, "duplicates_total", duplicates);
+	if (counted > accepted + duplicates)
+		hy_count(c->daemon, "rejected_total", counted - accepted - duplicates);
 	sub->answer(sub, err);
 }
 

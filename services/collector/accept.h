@@ -7,6 +7,17 @@
 
 enum fate { FATE_REJECTED, FATE_ACCEPTED, FATE_DUPLICATE, FATE_CONFLICT };
 
+struct submission;
+
+/* A sender that numbers its items. Both run in the writer's transaction, and again after an aborted step. */
+struct numbering {
+	/* Before the first item: how many at the front were kept before (they are looked at once more, and not kept), or sets
+	 * `refused`: then nothing is. */
+	int (*begin)(struct hy_step *s, struct submission *sub, size_t *known);
+	/* Behind the last: notes how far the sender has come. */
+	int (*end)(struct hy_step *s, struct submission *sub);
+};
+
 struct submission {
 	struct hy_job job;
 	struct collector *collector;
@@ -19,6 +30,8 @@ struct submission {
 	struct hy_id *ids;            /* in the arena: item i's, once accepted or known */
 	enum fate *fates;             /* in the arena */
 	void (*answer)(struct submission *s, int err); /* server thread, after the commit; frees with submission_free() */
+	const struct numbering *numbering; /* NULL = none */
+	bool refused;                 /* by its numbering: no item has a fate */
 	bool single;                  /* not an array: its answer's statuses differ */
 	bool by_header;               /* the single item's id came as Idempotency-Key */
 	void *note;                   /* the answer's own */

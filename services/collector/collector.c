@@ -1,6 +1,7 @@
 #include "collector.h"
 #include "collector_rows.pb-c.h"
 #include "dedupe.h"
+#include "door.h"
 #include "keep.h"
 #include "mapping.h"
 #include "page.h"
@@ -31,6 +32,15 @@ static const struct hy_conf_row conf[] = {
 		0 },
 	{ "dedupe.ids", HY_CONF_INT, "4000000", "How many of them at most; the oldest are forgotten first", NULL, 1000,
 		1000000000 },
+	{ "door.listen", HY_CONF_TEXT, "tcp://127.0.0.1:5570",
+		"Where the collector listens for apps that stream over ZeroMQ; \"\" = nowhere", NULL, 0, 0 },
+	{ "door.curve", HY_CONF_WORD, "auto",
+		"Encryption of that door: auto = exactly where the address is not loopback; then only apps whose "
+		"public key stands in `keys` come in",
+		"auto|always", 0, 0 },
+	{ "door.forget", HY_CONF_DURATION, "30d",
+		"How long the numbers of a client that sends nothing are remembered; after it they begin anew", NULL,
+		60000, 0 },
 	{ "mapping", HY_CONF_TREE, NULL,
 		"Which events of other systems are feedback, and where in them the words stand: segment {events: [{event, kind, "
 		"scale, score, text}], other, channel}, cloudevents {types: [{type, ...}], channel}, sentry {channel}",
@@ -67,13 +77,16 @@ static int serve(struct hy_daemon *d, struct hy_loop *server, void *self, struct
 	struct collector *c = self;
 	c->json = hy_json_reader_new();
 	int err = page_open(&c->page, d, f);
-	return err ? err : routes_open(c, server, f);
+	if (err == HY_OK)
+		err = routes_open(c, server, f);
+	return err ? err : door_open(c, server, f);
 }
 
 static void serve_stop(struct hy_daemon *d, void *self)
 {
 	struct collector *c = self;
 	(void)d;
+	door_stop(c);
 	routes_close(c);
 	page_close(&c->page);
 	hy_json_reader_free(&c->json);
@@ -83,6 +96,7 @@ static void close_collector(struct hy_daemon *d, void *self)
 {
 	struct collector *c = self;
 	(void)d;
+	door_close(c);
 	dedupe_close(&c->dedupe);
 	mapping_free(&c->mapping);
 }
@@ -95,6 +109,7 @@ static void health(struct hy_daemon *d, json_t *into, void *self)
 		json_object_set_new(into, "dedupe",
 			json_pack("{s:I, s:I}", "ids", (json_int_t)dedupe_count(c->dedupe), "overflowed",
 				(json_int_t)dedupe_overflowed(c->dedupe)));
+	json_object_set_new(into, "door", json_pack("{s:I}", "clients", (json_int_t)door_clients(c)));
 }
 
 /* What was accepted up to now, by count and by last id: the bound of `huiyin audit`. */
@@ -127,7 +142,7 @@ static int run_trace(struct hy_step *s, struct hy_ask *a, void *self)
 	return HY_OK;
 }
 
-static const char *const tables[] = { "view", "public", "told", "answer", "dedupe", "last", "keep", NULL };
+static const char *const tables[] = { "view", "public", "told", "answer", "dedupe", "last", "keep", "door", NULL };
 static const char *const readers[] = { "classifier", NULL };
 static const struct hy_input inputs[] = {
 	{ "ticket", "router", collector_on_ticket, true, NULL, 1 << HY_FIELD_ROUTED | 1 << HY_FIELD_TICKET },
@@ -143,7 +158,7 @@ static const struct hy_command commands[] = {
 
 const struct hy_service collector_service = {
 	.name = "collector",
-	.summary = "feedback in over HTTP, kept and passed on",
+	.summary = "feedback in over HTTP and ZeroMQ, kept and passed on",
 	.version = 1,
 	.conf = conf,
 	.tables = tables,

@@ -10,9 +10,10 @@
  *   batch     feedback as lines, kept while it comes (ndjson: pieces to lines)
  *   answer    what became of each item
  *   manual    the API's own description, and what each problem means
+ *   routes    HTTP in front of all of it; metrics for Prometheus
  *   mapping   which events of other systems are feedback (mapped: an Item made of one), for clients that exist already:
  *             segment, sentry (sentry_envelope: taken apart), cloudevents
- *   routes    HTTP in front of all of it; metrics for Prometheus */
+ *   door      ZeroMQ in front of all of it, for apps that stream (submit, queues, clients) */
 #ifndef COLLECTOR_H
 #define COLLECTOR_H
 
@@ -22,6 +23,7 @@
 #include "template/template.h"
 
 struct dedupe;
+struct door;
 struct manual;
 struct mapping;
 struct page;
@@ -33,6 +35,7 @@ struct collector {
 	struct dedupe *dedupe;       /* writer thread */
 	struct page *page;           /* server thread */
 	struct hy_http *http;        /* server thread */
+	struct door *door;           /* server thread */
 	struct hy_json_reader *json; /* server thread */
 	struct strangers *strangers; /* server thread */
 	struct manual *manual;       /* server thread */

@@ -160,16 +160,12 @@ static void undo_aborted(struct dedupe *d, uint64_t arrival)
 	}
 }
 
-int dedupe_note(struct dedupe *d, struct hy_txn *t, const struct dedupe_key *k, struct hy_id id, int64_t now_ms,
-	struct hy_id *first)
+int dedupe_look(
+	const struct dedupe *d, struct hy_txn *t, const struct dedupe_key *k, int64_t now_ms, struct hy_id *first)
 {
 	uint64_t f = fingerprint(k->hash);
 	struct hy_bytes row;
-	uint8_t key[8], fresh[ROW];
-	struct hy_cursor last = hy_cursor_last(t, "dedupe", hy_bytes(NULL, 0));
-	uint64_t arrival = hy_cursor_on(&last) ? hy_be_get64(last.key.data) + 1 : 1;
-	hy_cursor_close(&last);
-	undo_aborted(d, arrival);
+	uint8_t key[8];
 	for (size_t i = home(d, f); d->slots[i].fingerprint; i = (i + 1) & d->mask) {
 		if (d->slots[i].fingerprint != f)
 			continue;
@@ -183,6 +179,21 @@ int dedupe_note(struct dedupe *d, struct hy_txn *t, const struct dedupe_key *k, 
 		*first = hy_id_from(hy_bytes(row.data + 24, 16));
 		return memcmp(row.data + 16, &k->body, 8) == 0 ? HY_EXISTS : HY_CONFLICT;
 	}
+	return HY_NOT_FOUND;
+}
+
+int dedupe_note(struct dedupe *d, struct hy_txn *t, const struct dedupe_key *k, struct hy_id id, int64_t now_ms,
+	struct hy_id *first)
+{
+	uint64_t f = fingerprint(k->hash);
+	uint8_t key[8], fresh[ROW];
+	struct hy_cursor last = hy_cursor_last(t, "dedupe", hy_bytes(NULL, 0));
+	uint64_t arrival = hy_cursor_on(&last) ? hy_be_get64(last.key.data) + 1 : 1;
+	hy_cursor_close(&last);
+	undo_aborted(d, arrival);
+	int known = dedupe_look(d, t, k, now_ms, first);
+	if (known != HY_NOT_FOUND)
+		return known;
 	forget(d, t, now_ms);
 	memcpy(fresh, k->hash, 16);
 	memcpy(fresh + 16, &k->body, 8);

@@ -1,5 +1,6 @@
 #include "keep.h"
 #include "collector_rows.pb-c.h"
+#include "queues.h"
 
 #define WALK_EVERY_MS INT64_C(3600000)
 
@@ -14,20 +15,23 @@ static struct hy_key keep_key(int64_t due_ms, char kind, struct hy_bytes id)
 	return k;
 }
 
+/* The walk of that kind is due now, unless it stands in the table already. */
+static void begin_walk(struct hy_txn *t, char kind)
+{
+	for (struct hy_cursor c = hy_cursor_open(t, "keep", hy_bytes(NULL, 0)); hy_cursor_on(&c); hy_cursor_next(&c))
+		if (c.key.size > AT_KIND && c.key.data[AT_KIND] == kind) {
+			hy_cursor_close(&c);
+			return;
+		}
+	struct hy_key k = keep_key(hy_now_ms(), kind, hy_bytes(NULL, 0));
+	hy_txn_put(t, "keep", hy_key_view(&k), hy_bytes(NULL, 0));
+}
+
 int keep_begin(struct hy_daemon *d)
 {
 	struct hy_txn *t = hy_txn_begin(hy_daemon_store(d), HY_WRITE);
-	bool there = false;
-	for (struct hy_cursor c = hy_cursor_open(t, "keep", hy_bytes(NULL, 0)); hy_cursor_on(&c); hy_cursor_next(&c)) {
-		there = c.key.size > AT_KIND && c.key.data[AT_KIND] == 'v';
-		if (there) {
-			hy_cursor_close(&c);
-			break;
-		}
-	}
-	struct hy_key k = keep_key(hy_now_ms(), 'v', hy_bytes(NULL, 0));
-	if (!there)
-		hy_txn_put(t, "keep", hy_key_view(&k), hy_bytes(NULL, 0));
+	begin_walk(t, 'v');
+	begin_walk(t, 'q');
 	return hy_txn_commit(&t);
 }
 
@@ -108,6 +112,17 @@ static int walk(struct hy_step *s, struct hy_bytes from)
 	return hy_txn_put(s->txn, "keep", hy_key_view(&next), more ? hy_id_bytes(&last) : hy_bytes(NULL, 0));
 }
 
+/* The same for the queues of the ZeroMQ door's clients. */
+static int walk_queues(struct hy_step *s, struct hy_bytes from)
+{
+	struct hy_key next;
+	int err = queues_forget(s, from, &next);
+	if (err)
+		return err;
+	struct hy_key again = keep_key(s->now_ms + (next.size ? 1 : WALK_EVERY_MS), 'q', hy_bytes(NULL, 0));
+	return hy_txn_put(s->txn, "keep", hy_key_view(&again), hy_key_view(&next));
+}
+
 int collector_on_keep(struct hy_step *s, struct hy_bytes key, struct hy_bytes row, void *self)
 {
 	(void)self;
@@ -116,6 +131,11 @@ int collector_on_keep(struct hy_step *s, struct hy_bytes key, struct hy_bytes ro
 	if (key.data[AT_KIND] == 'v') { /* the view of where the walk goes on dies with the arena */
 		struct hy_id from = hy_id_from(row);
 		return walk(s, row.size == 16 ? hy_id_bytes(&from) : hy_bytes(NULL, 0));
+	}
+	if (key.data[AT_KIND] == 'q') {
+		struct hy_key from = { 0 };
+		hy_key_bytes(&from, row.data, row.size);
+		return walk_queues(s, hy_key_view(&from));
 	}
 	struct hy_id ticket = hy_id_from(hy_bytes(key.data + AT_ID, key.size - AT_ID));
 	return forget_ticket(s, hy_id_bytes(&ticket));

@@ -56,6 +56,9 @@ void metrics_text(const json_t *h, struct hy_buffer *out)
 		"Ids forgotten inside dedupe.window because there were more than dedupe.ids");
 	hy_buffer_printf(
 		out, "huiyin_dedupe_overflowed_total %" JSON_INTEGER_FORMAT "\n", number(dedupe, "overflowed"));
+	family(out, "door_clients", "gauge", "Clients of the ZeroMQ door that said something in the last ten minutes");
+	hy_buffer_printf(
+		out, "huiyin_door_clients %" JSON_INTEGER_FORMAT "\n", number(json_object_get(h, "door"), "clients"));
 	json_object_foreach((json_t *)(uintptr_t)counters, name, each)
 	{
 		family(out, name, "counter", "Counted since the daemon started");

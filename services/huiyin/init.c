@@ -14,7 +14,7 @@ extern const struct hy_conf_row hy_service_conf[];
 
 struct init {
 	struct common common;
-	const char *dir, *public_url, *listen;
+	const char *dir, *public_url, *listen, *door;
 	json_t *made, *kept;
 };
 
@@ -31,6 +31,14 @@ static const struct hy_conf_row daemon_rows[] = {
 	{ "dedupe.window", HY_CONF_DURATION, "7d",
 		"How long a client's own id is known: sent again, it is entered once" },
 	{ "dedupe.ids", HY_CONF_INT, "4000000", "How many of them at most; the oldest are forgotten first" },
+	{ "door.listen", HY_CONF_TEXT, "tcp://127.0.0.1:5570",
+		"Where the collector listens for apps that stream over ZeroMQ; \"\" = nowhere" },
+	{ "door.curve", HY_CONF_WORD, "auto",
+		"Encryption of that door: auto = exactly where the address is not loopback; then only apps whose "
+		"public key stands in `keys` come in (huiyin keygen NAME)",
+		"auto|always" },
+	{ "door.forget", HY_CONF_DURATION, "30d",
+		"How long the numbers of a client that sends nothing are remembered; after it they begin anew" },
 	{ "notify.channel", HY_CONF_WORD, "file", "How notices leave: file writes each as outbox/ID.eml", "file" },
 	{ "notify.from", HY_CONF_TEXT, "Huiyin <feedback@localhost>", "Who signs notices: Name <address>" },
 	{ "notify.unknown", HY_CONF_WORD, "resend-once",
@@ -70,7 +78,8 @@ static int put_defaults(struct hy_buffer *out, struct hy_fault *f)
 
 static int make_yaml(const struct init *o, const char *hash, struct hy_buffer *out, struct hy_fault *f)
 {
-	const char *const values[] = { "public_url", o->public_url, "http.listen", o->listen, NULL };
+	const char *const values[] = { "public_url", o->public_url, "http.listen", o->listen, "door.listen", o->door,
+		NULL };
 	hy_buffer_text(out, "# Huiyin: settings of all daemons. `huiyin config check` checks this file, `huiyin config "
 			    "print` shows what is in force.\n"
 			    "# Most settings here are their defaults, and a line that is taken away keeps its default. "
@@ -219,11 +228,15 @@ static int make_configuration(struct init *o, const char *hash, struct hy_fault 
 
 /* ---- the verb ---- */
 
-enum { OPTION_URL = 0x100, OPTION_LISTEN };
+enum { OPTION_URL = 0x100, OPTION_LISTEN, OPTION_DOOR };
 
 static const struct argp_option rows[] = {
 	{ "public-url", OPTION_URL, "URL", 0, "How customers reach the pages (default http://127.0.0.1:8080)", 0 },
 	{ "listen", OPTION_LISTEN, "ADDRESS", 0, "Where the collector listens (default 127.0.0.1:8080)", 0 },
+	{ "door", OPTION_DOOR, "ENDPOINT", 0,
+		"Where it listens for ZeroMQ, \"\" for nowhere (default tcp://127.0.0.1:5570, as far from 5570 as "
+		"--listen is from 8080)",
+		0 },
 	{ 0 },
 };
 
@@ -246,6 +259,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (!strrchr(arg, ':') || strlen(arg) > 200)
 			argp_error(state, "--listen is ADDRESS:PORT, not '%s'", arg);
 		o->listen = arg;
+		return 0;
+	case OPTION_DOOR:
+		if (*arg && strncmp(arg, "tcp://", 6) != 0 && strncmp(arg, "ipc://", 6) != 0)
+			argp_error(state, "--door is tcp://ADDRESS:PORT or ipc://PATH, not '%s'", arg);
+		o->door = arg;
 		return 0;
 	case ARGP_KEY_ARG:
 		if (o->dir)
@@ -280,6 +298,12 @@ int huiyin_init(int argc, char **argv)
 		snprintf(url, sizeof(url), "http://%s%s", any ? "127.0.0.1" : o.listen,
 			any ? strrchr(o.listen, ':') : "");
 		o.public_url = url;
+	}
+	char door[64];
+	if (!o.door) { /* two installations on one machine: who moves one door has moved both */
+		int port = 5570 + atoi(strrchr(o.listen, ':') + 1) - 8080;
+		snprintf(door, sizeof(door), "tcp://127.0.0.1:%d", port > 1023 && port < 65536 ? port : 5570);
+		o.door = door;
 	}
 	o.made = json_array();
 	o.kept = json_array();

@@ -232,6 +232,7 @@ void bench_install(const char *dir, int port, const char *extra)
 	int n = snprintf(yaml, sizeof(yaml),
 		"public_url: http://127.0.0.1:%d\n"
 		"http: { listen: '127.0.0.1:%d' }\n"
+		"door: { listen: '' }\n"
 		"keys: [ { name: app-default, hash: %s, project: default, scopes: [feedback] } ]\n%s%s",
 		port, port, hex, extra, rules);
 	write_file(dir, "huiyin.yaml", yaml, (size_t)n, 0600);

@@ -74,7 +74,7 @@ static int setup(void **state)
 	fx->dir = test_mkdir();
 	snprintf(fx->install, sizeof(fx->install), "%s/h", fx->dir);
 	snprintf(fx->log, sizeof(fx->log), "%s/up.log", fx->dir);
-	snprintf(words, sizeof(words), "init --listen 127.0.0.1:%d", free_port());
+	snprintf(words, sizeof(words), "init --door '' --listen 127.0.0.1:%d", free_port());
 	free(huiyin(fx, EX_OK, words));
 	snprintf(fx->common.dir, sizeof(fx->common.dir), "%s", fx->install);
 	fx->common.verb = "test";

@@ -155,7 +155,7 @@ static int setup(void **state)
 		snprintf(name, sizeof(name), "huiyin-%s", huiyin_daemons[i]);
 		fx->uid[i] = getpwnam(name)->pw_uid;
 	}
-	snprintf(words, sizeof(words), "init --listen 127.0.0.1:%d", free_port());
+	snprintf(words, sizeof(words), "init --door '' --listen 127.0.0.1:%d", free_port());
 	free(huiyin(fx, EX_OK, words));
 	return 0;
 }

@@ -33,8 +33,9 @@ struct ring *ring_open(const char *edit)
 	r->dir = test_mkdir();
 	r->port = free_port();
 	snprintf(command, sizeof(command),
-		"'%s/huiyin' init '%s' --listen 127.0.0.1:%d --public-url http://127.0.0.1:%d >/dev/null", HY_BIN_DIR,
-		r->dir, r->port, r->port);
+		"'%s/huiyin' init '%s' --listen 127.0.0.1:%d --public-url http://127.0.0.1:%d "
+		"--door 'ipc://%s/run/door.sock' >/dev/null",
+		HY_BIN_DIR, r->dir, r->port, r->port, r->dir);
 	assert_int_equal(system(command), 0);
 	snprintf(path, sizeof(path), "%s/keys/app-default.key", r->dir);
 	FILE *f = fopen(path, "r");
