@@ -468,7 +468,7 @@ int hy_smtp_open(struct hy_smtp **out, const struct hy_smtp_options *o, struct h
 {
 	static const int ports[] = { [HY_SMTP_STARTTLS] = 587, [HY_SMTP_TLS] = 465, [HY_SMTP_PLAIN] = 25 };
 	*out = NULL;
-	int err = smtp_options_check(o, f);
+	int err = hy_smtp_check(o, f);
 	if (err)
 		return err;
 	struct hy_smtp *s = calloc(1, sizeof(*s));

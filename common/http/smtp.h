@@ -28,6 +28,8 @@ struct hy_smtp_options {
 	int connections;          /* 0 = 4 */
 	int64_t dot_ms;           /* 0 = 600,000; tests alone make it shorter */
 };
+/* HY_CONFIG: what of the options can't be, or would say a password in the clear; as hy_smtp_open() says it. */
+int hy_smtp_check(const struct hy_smtp_options *o, struct hy_fault *f);
 int hy_smtp_open(struct hy_smtp **out, const struct hy_smtp_options *o, struct hy_fault *f);
 /* Deliveries that are out end without a word: whoever sent them knows which had passed their dot. */
 void hy_smtp_close(struct hy_smtp **s);

@@ -87,7 +87,7 @@ static bool on_loopback(const char *host)
 	       (http_address_parse(host, strlen(host), &a) && http_address_loopback(&a));
 }
 
-int smtp_options_check(const struct hy_smtp_options *o, struct hy_fault *f)
+int hy_smtp_check(const struct hy_smtp_options *o, struct hy_fault *f)
 {
 	if (!o->host || !smtp_host_ok(o->host))
 		return hy_fail(f, HY_CONFIG, "the mail server's host is no name and no address");

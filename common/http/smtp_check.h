@@ -1,4 +1,4 @@
-/* What may be said to a mail server. Nobody outside common/http and its tests includes it; hy_smtp_address_ok() is in smtp.h. */
+/* What may be said to a mail server. Nobody outside common/http and its tests includes it; hy_smtp_address_ok() and hy_smtp_check() are in smtp.h. */
 #ifndef HY_HTTP_SMTP_CHECK_H
 #define HY_HTTP_SMTP_CHECK_H
 
@@ -6,9 +6,6 @@
 
 bool smtp_name_ok(const char *name); /* of a host, as we would say it in EHLO: labels of letters, digits and - */
 bool smtp_host_ok(const char *host); /* such a name (_ too, as networks of containers have), or an address, IPv6 without brackets */
-
-/* HY_CONFIG: what of the options can't be, or would say a password in the clear. */
-int smtp_options_check(const struct hy_smtp_options *o, struct hy_fault *f);
 
 /* Lines of at most 998 bytes, each with its CRLF, the last one too; no CR, LF or NUL besides. HY_BAD_INPUT. */
 int smtp_message_check(struct hy_bytes message, struct hy_fault *f);

@@ -122,6 +122,12 @@ void daemon_work(struct hy_daemon *d)
 	d->work_at = ms < 0 ? NEVER : hy_mono_ms() + ms;
 }
 
+void hy_daemon_work_soon(struct hy_daemon *d)
+{
+	if (d->service->work)
+		d->work_at = 0;
+}
+
 static int start_server(struct hy_daemon *d)
 {
 	if (pthread_create(&d->server, NULL, server_main, d) != 0)

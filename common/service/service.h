@@ -180,6 +180,8 @@ int hy_daemon_submit(struct hy_daemon *d, struct hy_job *job);
 void hy_daemon_post(struct hy_daemon *d, struct hy_job *job);
 /* Makes the writer's loop turn now. Any thread. */
 void hy_daemon_wake(struct hy_daemon *d);
+/* work() is called as soon as this turn of the loop is over, whatever it wished for: something that it waits for has come. Writer thread. */
+void hy_daemon_work_soon(struct hy_daemon *d);
 /* Asks the daemon to stop: SIGTERM's way. Any thread. */
 void hy_daemon_stop(struct hy_daemon *d);
 

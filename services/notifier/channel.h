@@ -1,4 +1,4 @@
-/* A channel carries one notice to one person: a file, later SMTP, a webhook, a chat robot. The outbox (outbox.h) owns
+/* A channel carries one notice to one person: a file, an e-mail, later a webhook, a chat robot. The outbox (outbox.h) owns
  * the states and the transfers; a channel only moves bytes, between steps, and never waits inside a call.
  *
  *     begin()   does everything up to the dot, the point after which the other side may have the notice, then sets
@@ -7,13 +7,15 @@
  *     finish()  lets the last byte go. When the answer is there the channel sets DONE with its result.
  *     drive()   makes progress on all of them; asked between steps, and again after the ms it returns.
  *
- * An SMTP channel pauses libcurl's read callback where begin() reaches the dot and goes on in finish(); its drive()
- * turns the multi handle. All calls come from the writer thread. */
+ * A channel that talks to a network does so in the turns of the writer's loop, sets AT_DOT and DONE there, and calls hy_daemon_work_soon(). All
+ * calls come from the writer thread. */
 #ifndef HY_NOTIFIER_CHANNEL_H
 #define HY_NOTIFIER_CHANNEL_H
 
 #include "base/err.h"
 #include "base/id.h"
+#include "conf/conf.h"
+#include "json/json.h"
 
 #define NOTIFIER_REASON_SIZE 200
 
@@ -50,12 +52,14 @@ struct notifier_transfer {
 	void *own; /* the channel's */
 };
 
+struct notifier;
+
 struct notifier_channel {
 	const char *name;
 	/* Sending again replaces what is there, so a DOT without an answer is simply sent again. */
 	bool repeats_harmless;
 	bool reaches_mail; /* needs an e-mail address */
-	int (*open)(void **self, const char *dir, struct hy_fault *f); /* `dir`: the installation */
+	int (*open)(void **self, const char *dir, struct notifier *n, struct hy_fault *f); /* `dir`: the installation */
 	void (*close)(void **self);
 	void (*begin)(void *self, struct notifier_transfer *t);
 	void (*finish)(void *self, struct notifier_transfer *t);
@@ -64,12 +68,23 @@ struct notifier_channel {
 		void *self, struct notifier_transfer *t); /* the dot could not be committed: let go, nothing was sent */
 	/* The person was erased: whatever is still kept of this notice goes. */
 	void (*forget)(void *self, struct hy_id notice);
+
+	/* What a channel may leave out. */
+	/* It says itself when it has got on; otherwise drive() is asked again and again while something is to be completed. */
+	bool wakes;
+	/* Its settings, before anything is opened: HY_CONFIG. */
+	int (*check)(const struct hy_conf *c, struct hy_fault *f);
+	/* How many transfers it would begin now: the others stay in the queue, where nothing of theirs grows old. */
+	size_t (*room)(void *self);
+	/* When `to` may be tried, by the wall clock: a notice that waits for this has not been tried. */
+	int64_t (*not_before)(void *self, const char *to, int64_t now_ms);
+	void (*health)(void *self, json_t *into);
 };
 
 void notifier_transfer_done(struct notifier_transfer *t, enum notifier_result result, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-extern const struct notifier_channel notifier_channel_file;
+extern const struct notifier_channel notifier_channel_file, notifier_channel_smtp;
 
 /* By its name in huiyin.yaml (notify.channel); NULL when there is none such. */
 const struct notifier_channel *notifier_channel_named(const char *name);

@@ -1,7 +1,7 @@
 /* The file channel: each notice is DIR/outbox/NOTICE-ID.eml, complete or not there at all. Files are written under
  * a temporary name, made durable, renamed, and the folder made durable: one sync for the whole batch, since a flush
  * of the disk costs the same for one file as for hundreds. A repeat writes the same bytes under the same name. */
-#include "channel.h"
+#include "notifier.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -38,8 +38,9 @@ static struct name file_name(struct hy_id notice)
 	return n;
 }
 
-static int file_open(void **self, const char *dir, struct hy_fault *f)
+static int file_open(void **self, const char *dir, struct notifier *n, struct hy_fault *f)
 {
+	(void)n;
 	char path[4096];
 	if (snprintf(path, sizeof(path), "%s/outbox", dir) >= (int)sizeof(path))
 		return hy_fail(f, HY_CONFIG, "%s: the path is too long", dir);
@@ -192,7 +193,7 @@ const struct notifier_channel notifier_channel_file = {
 
 const struct notifier_channel *notifier_channel_named(const char *name)
 {
-	static const struct notifier_channel *const all[] = { &notifier_channel_file };
+	static const struct notifier_channel *const all[] = { &notifier_channel_file, &notifier_channel_smtp };
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
 		if (strcmp(all[i]->name, name) == 0)
 			return all[i];
@@ -206,7 +207,16 @@ void notifier_transfer_done(struct notifier_transfer *t, enum notifier_result re
 	va_start(ap, fmt);
 	vsnprintf(f.text, sizeof(f.text), fmt, ap);
 	va_end(ap);
-	snprintf(t->reason, sizeof(t->reason), "%.*s", (int)sizeof(t->reason) - 1, f.text);
+	/* Other people's words: cut between characters, or the Delivery that carries them would be no UTF-8. */
+	struct hy_bytes v = hy_bytes_text(f.text);
+	size_t fits = 0;
+	for (size_t at = 0; at < v.size;) {
+		hy_utf8_next(v, &at);
+		if (at >= sizeof(t->reason))
+			break;
+		fits = at;
+	}
+	snprintf(t->reason, sizeof(t->reason), "%.*s", (int)fits, f.text);
 	t->result = result;
 	t->state = TRANSFER_DONE;
 }

@@ -1,5 +1,7 @@
 #include "decide.h"
 
+#include "http/smtp.h"
+
 #include <unicode/ucal.h>
 #include <unicode/ustring.h>
 
@@ -90,7 +92,7 @@ int notifier_decide(struct hy_txn *t, struct hy_arena *a, const struct notifier 
 	if (!*out->contact.email)
 		return say(out, HUIYIN__OUTCOME__NO_CONTACT, "no configured channel reaches this contact");
 	const char *why;
-	if (!notifier_address_ok(out->contact.email, &why))
+	if (!hy_smtp_address_ok(out->contact.email, &why))
 		return say(out, HUIYIN__OUTCOME__REFUSED, why);
 	if (p)
 		out->due_ms = notifier_quiet_until(now_ms, p->quiet_from, p->quiet_to, out->contact.row->timezone);

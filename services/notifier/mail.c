@@ -1,6 +1,7 @@
 #include "mail.h"
 
 #include "base/text.h"
+#include "http/smtp.h"
 
 #include <gmime/gmime.h>
 #include <pthread.h>
@@ -8,58 +9,6 @@
 #include <string.h>
 
 enum { NAME_POINTS = 60, SUBJECT_POINTS = 120, LINE = 76 };
-
-static bool in_local(unsigned char c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-	       (c && strchr("!#$%&'*+-/=?^_`{|}~.", c));
-}
-
-static bool labels_ok(const char *domain)
-{
-	size_t label = 0;
-	for (const char *c = domain; *c; c++) {
-		bool alnum = (*c >= '0' && *c <= '9') || (*c >= 'A' && *c <= 'Z') || (*c >= 'a' && *c <= 'z');
-		if (*c == '.') {
-			if (label == 0 || c[-1] == '-')
-				return false;
-			label = 0;
-		} else if (alnum || (*c == '-' && label)) {
-			if (++label > 63)
-				return false;
-		} else {
-			return false;
-		}
-	}
-	return label && domain[strlen(domain) - 1] != '-';
-}
-
-bool notifier_address_ok(const char *address, const char **why)
-{
-	const char *ignored;
-	if (!why)
-		why = &ignored;
-	size_t size = strlen(address);
-	if (size == 0 || size > 254) {
-		*why = "the e-mail address is empty or longer than 254 characters";
-		return false;
-	}
-	const char *at = strchr(address, '@');
-	if (!at || at == address || at - address > 64 || strchr(at + 1, '@')) {
-		*why = "the e-mail address needs one @ with a name before it";
-		return false;
-	}
-	for (const char *c = address; c < at; c++)
-		if (!in_local((unsigned char)*c) || (*c == '.' && (c == address || c[1] == '.' || c[1] == '@'))) {
-			*why = "the e-mail address has a character that mail servers could take for a command";
-			return false;
-		}
-	if (!labels_ok(at + 1)) {
-		*why = "the e-mail address's domain is not one";
-		return false;
-	}
-	return true;
-}
 
 void notifier_line(struct hy_buffer *out, struct hy_bytes text, size_t points)
 {
@@ -118,7 +67,7 @@ int notifier_sender_parse(const char *text, struct notifier_sender *out, struct 
 			return hy_fail(f, HY_BAD_INPUT, "the e-mail address is longer than 254 characters");
 		memcpy(out->address, text, size + 1);
 	}
-	if (!notifier_address_ok(out->address, &why))
+	if (!hy_smtp_address_ok(out->address, &why))
 		return hy_fail(f, HY_BAD_INPUT, "'%s': %s", text, why);
 	return HY_OK;
 }
@@ -355,7 +304,7 @@ int notifier_mail_write(const struct notifier_mail *m, struct hy_buffer *out)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	pthread_once(&once, ready);
-	if (!notifier_address_ok(m->to, NULL))
+	if (!hy_smtp_address_ok(m->to, NULL))
 		return HY_BAD_INPUT;
 	GMimeObject *body = alternatives(m);
 	if (!body)

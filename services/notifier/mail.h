@@ -7,10 +7,6 @@
 #include "base/err.h"
 #include "base/id.h"
 
-/* An address we would give to a mail server (reliability.md rule 31): printable ASCII without <>",;:\, at most 254
- * bytes, one @, a domain of labels. `why` (may be NULL) gets a sentence when it is not one. */
-bool notifier_address_ok(const char *address, const char **why);
-
 /* The text as one line: blanks of all kinds become one space, control characters and bidirectional overrides go, at
  * most `points` code points and never torn inside a character ("…" says that something is missing). */
 void notifier_line(struct hy_buffer *out, struct hy_bytes text, size_t points);
@@ -25,7 +21,7 @@ struct notifier_mail {
 	struct hy_id notice; /* Message-ID and boundary */
 	struct hy_id thread; /* the ticket: In-Reply-To and References; zero = none */
 	const struct notifier_sender *from;
-	const char *to; /* an address that passed notifier_address_ok() */
+	const char *to; /* an address that passed hy_smtp_address_ok() */
 	struct hy_bytes to_name; /* may be empty */
 	const char *language; /* "zh" or "en": Content-Language */
 	int64_t date_ms;

@@ -213,6 +213,10 @@ static int notifier_configure(struct hy_daemon *d, void *self)
 	n->channel = notifier_channel_named(hy_conf_text(c, "notify.channel"));
 	if (!n->channel)
 		hy_panic("notify.channel has a choice without a channel");
+	if (n->channel->check && n->channel->check(c, &f) != HY_OK) {
+		hy_error("conf.fault", "path=%s fault=\"%s\"", n->channel->name, f.text);
+		return HY_CONFIG;
+	}
 	if (notifier_sender_parse(hy_conf_text(c, "notify.from"), &n->from, &f) != HY_OK) {
 		hy_error("conf.fault", "path=notify.from fault=\"%s\"", f.text);
 		return HY_CONFIG;
@@ -275,16 +279,38 @@ static void notifier_health(struct hy_daemon *d, json_t *into, void *self)
 	struct hy_txn *t = hy_txn_begin(hy_daemon_store(d), HY_READ);
 	json_object_set_new(into, "notices", notifier_counts(t, self));
 	hy_txn_abort(&t);
+	struct notifier *n = self;
+	if (n->channel->health && n->channel_self)
+		n->channel->health(n->channel_self, into);
 }
 
 static const struct hy_conf_row conf[] = {
-	{ "notify.channel", HY_CONF_WORD, "file", "How notices leave: file writes each as DIR/outbox/ID.eml", "file", 0,
-		0 },
+	{ "notify.channel", HY_CONF_WORD, "file",
+		"How notices leave: file writes each as DIR/outbox/ID.eml, smtp gives them to the mail server of smtp",
+		"file|smtp", 0, 0 },
 	{ "notify.from", HY_CONF_TEXT, "Huiyin <feedback@localhost>",
 		"Who signs notices and whom they come from: Name <address>", NULL, 0, 0 },
 	{ "notify.unknown", HY_CONF_WORD, "resend-once",
 		"When nobody answered after a notice was sent: send it once more, or hold it until staff decide",
 		"resend-once|hold", 0, 0 },
+	{ "smtp.host", HY_CONF_TEXT, "", "The mail server (relay) that takes our mail: a name or an address", NULL, 0,
+		0 },
+	{ "smtp.port", HY_CONF_INT, "0", "Its port; 0 is 587, with security tls 465, with none 25", NULL, 0, 65535 },
+	{ "smtp.security", HY_CONF_WORD, "starttls",
+		"starttls: demanded before anything is said; tls: from the first byte; none: for a relay on this "
+		"machine or net",
+		"starttls|tls|none", 0, 0 },
+	{ "smtp.ca_file", HY_CONF_TEXT, "", "PEM file of the authorities to trust in place of the system's", NULL, 0,
+		0 },
+	{ "smtp.user", HY_CONF_TEXT, "",
+		"Who signs in; the password stands in DIR/keys/smtp.password (mode 0600). Empty: nobody", NULL, 0, 0 },
+	{ "smtp.ehlo", HY_CONF_TEXT, "", "The name we say to it; empty: the domain of notify.from", NULL, 0, 0 },
+	{ "smtp.connections", HY_CONF_INT, "4", "Connections at once: so many mails are on their way together", NULL, 1,
+		64 },
+	{ "smtp.bounce", HY_CONF_TEXT, "",
+		"Where bounces go: of bounce@example.com each mail gets its own bounce+TOKEN@example.com. Empty: to "
+		"notify.from",
+		NULL, 0, 0 },
 	{ 0 },
 };
 

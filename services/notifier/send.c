@@ -33,7 +33,7 @@ int notifier_send_open(struct notifier *n, struct hy_fault *f)
 	o->dots = (struct hy_job){ .run = run_dots, .done = dots_done };
 	o->outcomes = (struct hy_job){ .run = run_outcomes, .done = outcomes_done };
 	n->outbox = o;
-	return n->channel->open(&n->channel_self, hy_daemon_dir(n->daemon), f);
+	return n->channel->open(&n->channel_self, hy_daemon_dir(n->daemon), n, f);
 }
 
 void notifier_send_close(struct notifier *n)
@@ -164,7 +164,19 @@ static size_t free_place(const struct notifier_outbox *o, size_t from)
 	return from;
 }
 
-/* Decides again with what is known now, composes, and hands the transfer to the channel. */
+/* Whether somebody is just being told something: her mails go one after the other (reliability.md rule 29). */
+static bool is_being_told(const struct notifier_outbox *o, const char *to)
+{
+	for (size_t i = 0; i < TRANSFERS; i++) {
+		const struct notifier_transfer *tr = &o->transfers[i];
+		if (tr->state >= TRANSFER_BEGUN && tr->state < TRANSFER_DONE && strcasecmp(tr->to, to) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Decides again with what is known now, composes, and hands the transfer to the channel. One that must wait for another to the same person leaves its
+ * place free again. */
 static int prepare(struct notifier *n, struct hy_txn *t, size_t place, int64_t now_ms)
 {
 	struct notifier_outbox *o = n->outbox;
@@ -198,6 +210,17 @@ static int prepare(struct notifier *n, struct hy_txn *t, size_t place, int64_t n
 		notifier_transfer_done(tr, RESULT_LATER, "quiet hours");
 		return HY_OK;
 	}
+	if (!n->channel->repeats_harmless && is_being_told(o, v.contact.email)) {
+		tr->state = TRANSFER_FREE;
+		return HY_OK;
+	}
+	int64_t not_before =
+		n->channel->not_before ? n->channel->not_before(n->channel_self, v.contact.email, now_ms) : 0;
+	if (not_before > now_ms) {
+		o->not_before[place] = not_before;
+		notifier_transfer_done(tr, RESULT_LATER, "the mail servers of this domain put us off");
+		return HY_OK;
+	}
 	err = compose(t, o->arena, n, tr->notice, row, &v.contact, &o->rendered, &tr->message, &f);
 	if (err == HY_BAD_INPUT || err == HY_TOO_LARGE) {
 		notifier_transfer_done(tr, RESULT_HOLD, "the template does not render: %s", f.text);
@@ -213,15 +236,18 @@ static int prepare(struct notifier *n, struct hy_txn *t, size_t place, int64_t n
 
 /* What one turn has found. */
 struct picked {
-	size_t places[BATCH], count;
+	size_t looked, taken;
+	size_t room; /* of the channel */
 	size_t place; /* the next free one */
 	int64_t next_ms; /* when the next place in a queue comes up; INT64_MAX: none */
 };
 
-static void pick_from(struct notifier_outbox *o, struct hy_txn *t, const char *queue, int64_t now_ms, struct picked *p)
+static int pick_from(struct notifier *n, struct hy_txn *t, const char *queue, int64_t now_ms, struct picked *p)
 {
+	struct notifier_outbox *o = n->outbox;
 	struct hy_cursor c = hy_cursor_open(t, queue, hy_bytes(NULL, 0));
-	for (; hy_cursor_on(&c); hy_cursor_next(&c)) {
+	int err = HY_OK;
+	for (; err == HY_OK && hy_cursor_on(&c); hy_cursor_next(&c)) {
 		if (c.key.size != 8 + sizeof(struct hy_id))
 			continue;
 		int64_t due_ms = (int64_t)hy_be_get64(c.key.data);
@@ -229,8 +255,11 @@ static void pick_from(struct notifier_outbox *o, struct hy_txn *t, const char *q
 		bool later = due_ms > now_ms;
 		if (!later && on_its_way(o, id))
 			continue;
-		if (later || p->count == BATCH || p->place == TRANSFERS) {
-			int64_t at = later ? due_ms : now_ms;
+		if (!later && p->room == 0) /* the channel says when there is some */
+			break;
+		if (later || p->looked == BATCH || p->place == TRANSFERS) {
+			/* Where all that was looked at waits for others of its own, the end of one of these is what counts. */
+			int64_t at = later ? due_ms : p->taken ? now_ms : INT64_MAX;
 			p->next_ms = at < p->next_ms ? at : p->next_ms;
 			break;
 		}
@@ -239,26 +268,29 @@ static void pick_from(struct notifier_outbox *o, struct hy_txn *t, const char *q
 		o->transfers[p->place].state = TRANSFER_BEGUN;
 		o->queued_at[p->place] = due_ms;
 		o->not_before[p->place] = 0;
-		p->places[p->count++] = p->place;
-		p->place = free_place(o, p->place + 1);
+		err = prepare(n, t, p->place, now_ms);
+		if (err)
+			o->transfers[p->place].state = TRANSFER_FREE;
+		enum notifier_transfer_state state = o->transfers[p->place].state;
+		p->looked++;
+		p->taken += state != TRANSFER_FREE;
+		p->room -= state != TRANSFER_FREE && state != TRANSFER_DONE;
+		p->place = free_place(o, p->place);
 	}
 	hy_cursor_close(&c);
+	return err;
 }
 
 /* Takes up to a batch of what is due, answers before receipts. */
 static int pick(struct notifier *n, int64_t now_ms, int64_t *next_ms)
 {
 	struct notifier_outbox *o = n->outbox;
-	struct picked p = { .place = free_place(o, 0), .next_ms = INT64_MAX };
+	struct picked p = { .place = free_place(o, 0), .next_ms = INT64_MAX, .room = BATCH };
+	if (n->channel->room)
+		p.room = n->channel->room(n->channel_self);
 	struct hy_txn *t = hy_txn_begin(hy_daemon_store(n->daemon), HY_READ);
-	pick_from(o, t, "queue", now_ms, &p);
-	pick_from(o, t, "receipts", now_ms, &p);
-	int err = HY_OK;
-	for (size_t i = 0; i < p.count; i++) {
-		err = err ? err : prepare(n, t, p.places[i], now_ms);
-		if (err)
-			o->transfers[p.places[i]].state = TRANSFER_FREE;
-	}
+	int err = pick_from(n, t, "queue", now_ms, &p);
+	err = err ? err : pick_from(n, t, "receipts", now_ms, &p);
 	int end = hy_txn_err(t);
 	hy_txn_abort(&t);
 	*next_ms = p.next_ms;
@@ -357,7 +389,23 @@ static int settle_later(struct hy_step *s, struct notifier *n, size_t place, not
 	hy_info("notice.deferred", "notice=%s channel=%s tries=%u next_ms=%" PRId64 " reason=\"%s\"", id,
 		n->channel->name, row->tries, due, tr->reason);
 	row->reason = tr->reason;
-	return notifier_outbox_move(s, tr->notice, row, VERB_LATER, due);
+	/* One that may have arrived stays so while it is not tried again: what `hold` says of it holds after quiet hours too. */
+	bool untried = row->state == NOTICE_DOT && n->outbox->not_before[place];
+	return notifier_outbox_move(s, tr->notice, row, untried ? VERB_DOT : VERB_LATER, due);
+}
+
+/* It stays in DOT, with its place in the queue ten minutes from the dot. */
+static int settle_unknown(struct hy_step *s, struct notifier *n, size_t place, notice_row *row)
+{
+	struct notifier_transfer *tr = &n->outbox->transfers[place];
+	if (n->channel->repeats_harmless)
+		return settle_later(s, n, place, row);
+	char id[HY_ID_TEXT];
+	hy_id_text(tr->notice, id);
+	hy_warn("notice.unknown", "notice=%s channel=%s copies=%u next_ms=%" PRId64 " reason=\"%s\"", id,
+		n->channel->name, row->copies, row->due_ms, tr->reason);
+	row->reason = tr->reason;
+	return notifier_outbox_move(s, tr->notice, row, VERB_DOT, row->due_ms);
 }
 
 static int settle_one(struct hy_step *s, struct notifier *n, size_t place, notice_row *row)
@@ -381,8 +429,7 @@ static int settle_one(struct hy_step *s, struct notifier *n, size_t place, notic
 	case RESULT_LATER:
 		return settle_later(s, n, place, row);
 	case RESULT_UNKNOWN:
-		/* It stays in DOT; its place in the queue is ten minutes from the dot. */
-		return n->channel->repeats_harmless ? settle_later(s, n, place, row) : HY_OK;
+		return settle_unknown(s, n, place, row);
 	}
 	hy_panic("a transfer ended with result %d", (int)tr->result);
 }
@@ -458,7 +505,7 @@ int64_t notifier_send_work(struct notifier *n)
 		hy_daemon_post(n->daemon, &o->dots);
 	}
 	/* What was posted is run by the next step, which calls us again; a turn of the loop is enough. */
-	if (o->outcomes_posted || o->dots_posted || any(o, TRANSFER_PASSED))
+	if (o->outcomes_posted || o->dots_posted || (!n->channel->wakes && any(o, TRANSFER_PASSED)))
 		return 0;
 	int64_t due = next_ms == INT64_MAX ? -1 : next_ms > now_ms ? next_ms - now_ms : 0;
 	return due < 0 || (wait >= 0 && wait < due) ? wait : due;

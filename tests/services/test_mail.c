@@ -5,6 +5,7 @@
 #include <gmime/gmime.h>
 
 #include "base/text.h"
+#include "http/smtp.h"
 #include "notifier/channel.h"
 #include "notifier/mail.h"
 #include "notifier/templates.h"
@@ -224,10 +225,10 @@ static void addresses_that_could_be_commands_are_refused(void **state)
 	struct hy_buffer b = { 0 };
 	struct notifier_mail m = plain_mail();
 	for (size_t i = 0; good[i]; i++)
-		assert_true(notifier_address_ok(good[i], NULL));
+		assert_true(hy_smtp_address_ok(good[i], NULL));
 	for (size_t i = 0; bad[i]; i++) {
 		const char *why = NULL;
-		if (notifier_address_ok(bad[i], &why))
+		if (hy_smtp_address_ok(bad[i], &why))
 			fail_msg("'%s' was taken", bad[i]);
 		assert_non_null(why);
 		m.to = bad[i];
@@ -240,10 +241,10 @@ static void addresses_that_could_be_commands_are_refused(void **state)
 	for (size_t i = 100; i < 255; i += 40)
 		lengthy[i] = '.';
 	lengthy[254] = 0;
-	assert_true(notifier_address_ok(lengthy, NULL));
+	assert_true(hy_smtp_address_ok(lengthy, NULL));
 	lengthy[254] = 'a';
 	lengthy[255] = 0;
-	assert_false(notifier_address_ok(lengthy, NULL));
+	assert_false(hy_smtp_address_ok(lengthy, NULL));
 	hy_buffer_free(&b);
 }
 
@@ -376,7 +377,7 @@ static void a_file_is_whole_or_not_there_and_a_repeat_changes_nothing(void **sta
 	void *self = NULL;
 	assert_non_null(ch);
 	assert_null(notifier_channel_named("pigeon"));
-	assert_int_equal(ch->open(&self, dir, &f), HY_OK);
+	assert_int_equal(ch->open(&self, dir, NULL, &f), HY_OK);
 	struct notifier_transfer t[300] = { 0 };
 	for (int again = 0; again < 2; again++) {
 		for (size_t i = 0; i < 300; i++) {

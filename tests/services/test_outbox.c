@@ -17,8 +17,9 @@ static struct pigeon {
 	const char *reason;
 } pigeon;
 
-static int pigeon_open(void **self, const char *dir, struct hy_fault *f)
+static int pigeon_open(void **self, const char *dir, struct notifier *n, struct hy_fault *f)
 {
+	(void)n;
 	(void)dir;
 	(void)f;
 	*self = &pigeon;
@@ -70,7 +71,7 @@ static void use_pigeon(void)
 {
 	nf.channel->close(&nf.channel_self);
 	nf.channel = &pigeon_post;
-	nf.channel->open(&nf.channel_self, "", NULL);
+	nf.channel->open(&nf.channel_self, "", &nf, NULL);
 	memset(&pigeon, 0, sizeof(pigeon));
 }
 
