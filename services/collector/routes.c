@@ -259,6 +259,7 @@ int routes_open(struct collector *c, struct hy_loop *server, struct hy_fault *f)
 	char *certificate = path_of(c, "http.tls.certificate"), *key = path_of(c, "http.tls.key");
 	struct hy_http_options o = { .loop = server,
 		.listen = hy_conf_text(conf, "http.listen"),
+		.listen_fd = hy_daemon_listen_fd(c->daemon, "http"),
 		.routes = table,
 		.arg = c,
 		.connections = (int)hy_conf_int(conf, "limits.connections"),
@@ -276,7 +277,8 @@ int routes_open(struct collector *c, struct hy_loop *server, struct hy_fault *f)
 	free(certificate);
 	free(key);
 	if (err == HY_OK)
-		hy_info("http.listening", "address=%s port=%d", o.listen, hy_http_port(c->http));
+		hy_info("http.listening", "address=%s port=%d", o.listen_fd > 0 ? "(from the service manager)" : o.listen,
+			hy_http_port(c->http));
 	return err;
 }
 
