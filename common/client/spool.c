@@ -346,32 +346,6 @@ static int disk_fault(struct spool *s, struct hy_fault *f)
 	return hy_fail(f, hy_err_from_errno(why), "the spool %s can't be written: %s", s->dir, strerror(why));
 }
 
-static int begin_segment(struct spool *s, uint64_t first_n, struct hy_fault *f)
-{
-	char name[SEGMENT_NAME];
-	uint8_t head[HEAD_SIZE];
-	struct segment g = { .first_n = first_n, .run = s->run, .end = HEAD_SIZE };
-	segment_name(first_n, name);
-	/* A file of that name can only be one in which nothing was written for good. */
-	int fd = openat(s->dir_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return disk_fault(s, f);
-	head_write(head, &(struct head){ s->run, first_n });
-	int err = HY_OK;
-	if (pwrite(fd, head, sizeof(head), 0) != sizeof(head) || fsync(s->dir_fd) < 0)
-		err = disk_fault(s, f);
-	else if (add_segment(s, &g) != HY_OK)
-		err = hy_fail(f, HY_NO_MEMORY, "the spool %s: no memory", s->dir);
-	if (err != HY_OK) {
-		close(fd);
-		unlinkat(s->dir_fd, name, 0);
-		return err;
-	}
-	s->live_fd = fd;
-	s->bytes += HEAD_SIZE;
-	return HY_OK;
-}
-
 static bool write_all(int fd, const uint8_t *data, size_t size, uint64_t at)
 {
 	while (size) {
@@ -387,6 +361,32 @@ static bool write_all(int fd, const uint8_t *data, size_t size, uint64_t at)
 		size -= (size_t)n;
 	}
 	return true;
+}
+
+static int begin_segment(struct spool *s, uint64_t first_n, struct hy_fault *f)
+{
+	char name[SEGMENT_NAME];
+	uint8_t head[HEAD_SIZE];
+	struct segment g = { .first_n = first_n, .run = s->run, .end = HEAD_SIZE };
+	segment_name(first_n, name);
+	/* A file of that name can only be one in which nothing was written for good. */
+	int fd = openat(s->dir_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return disk_fault(s, f);
+	head_write(head, &(struct head){ s->run, first_n });
+	int err = HY_OK;
+	if (!write_all(fd, head, sizeof(head), 0) || fsync(s->dir_fd) < 0)
+		err = disk_fault(s, f);
+	else if (add_segment(s, &g) != HY_OK)
+		err = hy_fail(f, HY_NO_MEMORY, "the spool %s: no memory", s->dir);
+	if (err != HY_OK) {
+		close(fd);
+		unlinkat(s->dir_fd, name, 0);
+		return err;
+	}
+	s->live_fd = fd;
+	s->bytes += HEAD_SIZE;
+	return HY_OK;
 }
 
 int spool_append(struct spool *s, uint8_t *records, size_t size, struct hy_fault *f)
