@@ -40,7 +40,7 @@ static const struct hy_conf_row conf[] = {
 		"auto|always", 0, 0 },
 	{ "door.forget", HY_CONF_DURATION, "30d",
 		"How long the numbers of a client that sends nothing are remembered; after it they begin anew", NULL,
-		60000, 0 },
+		60000, INT64_C(315360000000) },
 	{ "mapping", HY_CONF_TREE, NULL,
 		"Which events of other systems are feedback, and where in them the words stand: segment {events: [{event, kind, "
 		"scale, score, text}], other, channel}, cloudevents {types: [{type, ...}], channel}, sentry {channel}",
