@@ -23,6 +23,7 @@ struct door {
 	bool curve;
 	struct clients *clients;
 	struct hy_arena *scratch; /* of one item, or one Receipt */
+	struct hy_buffer packed; /* a Receipt */
 	size_t with_writer; /* Submits */
 	_Atomic size_t client_count; /* for other threads */
 	int64_t looked_ms;
@@ -99,21 +100,23 @@ static int64_t on_time(void *arg)
 
 /* ---- receipts ---- */
 
-static void send_receipt(struct door *d, struct hy_bytes to, Huiyin__Receipt *r)
+static void send_packed(struct door *d, struct hy_bytes to, struct hy_bytes packed, bool fault)
 {
-	size_t size = protobuf_c_message_get_packed_size(&r->base);
-	uint8_t *room = malloc(size + 1);
-	if (!room || !d->socket) {
-		free(room);
+	if (!d->socket)
 		return;
-	}
-	struct hy_bytes packed = hy_wire_pack_to(&r->base, room, size);
 	hy_count(d->collector->daemon, "door_receipts_total", 1);
-	if (r->fault[0])
+	if (fault)
 		hy_count(d->collector->daemon, "door_faults_total", 1);
 	/* A client that doesn't read, or has gone, asks again with an empty Submit. */
-	if (hy_socket_send_own(d->socket, to, room, packed.size) != HY_OK)
+	if (hy_socket_send(d->socket, to, packed) != HY_OK)
 		hy_count(d->collector->daemon, "door_receipts_dropped_total", 1);
+}
+
+static void send_receipt(struct door *d, struct hy_bytes to, const Huiyin__Receipt *r)
+{
+	hy_buffer_clear(&d->packed);
+	if (hy_wire_pack(&r->base, &d->packed) == HY_OK)
+		send_packed(d, to, hy_buffer_view(&d->packed), r->fault[0]);
 }
 
 static char *lasting(const char *text)
@@ -274,11 +277,14 @@ static void answer(struct submission *s, int err)
 	} else {
 		hy_arena_reset(d->scratch);
 		Huiyin__Receipt r = receipt(p);
-		bool told = put_rejected(s, &p->queue, &r, SIZE_MAX);
-		if (told && r.n_rejected && protobuf_c_message_get_packed_size(&r.base) > RECEIPT_MAX)
-			told = put_rejected(s, &p->queue, &r, 1);
+		hy_buffer_clear(&d->packed);
+		bool told = put_rejected(s, &p->queue, &r, SIZE_MAX) && hy_wire_pack(&r.base, &d->packed) == HY_OK;
+		if (told && d->packed.size > RECEIPT_MAX) {
+			hy_buffer_clear(&d->packed);
+			told = put_rejected(s, &p->queue, &r, 1) && hy_wire_pack(&r.base, &d->packed) == HY_OK;
+		}
 		if (told)
-			send_receipt(d, hy_bytes(p->route, p->route_size), &r);
+			send_packed(d, hy_bytes(p->route, p->route_size), hy_buffer_view(&d->packed), false);
 	}
 	submission_free(&s);
 }
@@ -518,6 +524,7 @@ void door_close(struct collector *c)
 	HY_ASSERT(d->with_writer == 0);
 	clients_close(&d->clients);
 	hy_arena_free(&d->scratch);
+	hy_buffer_free(&d->packed);
 	pthread_mutex_destroy(&d->lock);
 	free(d->friends);
 	free(d);
