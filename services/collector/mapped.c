@@ -153,7 +153,6 @@ void map_fill(struct mapped *m, const struct intake *in, const struct map_door *
 	m->who.name = within(value[MAP_NAME], 200) ? value[MAP_NAME] : empty;
 	m->who.locale = within(value[MAP_LOCALE], 35) ? value[MAP_LOCALE] : empty;
 	m->who.timezone = within(value[MAP_TIMEZONE], 64) ? value[MAP_TIMEZONE] : empty;
-	m->item.customer = &m->who;
 }
 
 bool map_says(const struct mapped *m)
@@ -314,7 +313,11 @@ static void place_faults(struct mapped *m)
 void map_finish(struct mapped *m, const char *id)
 {
 	json_t *before = m->out->errors;
+	const Huiyin__Who *who = &m->who;
 	m->item.id = (char *)(uintptr_t)id;
+	if (who->id[0] || who->email[0] || who->phone[0] || who->name[0] || who->locale[0] || who->timezone[0] ||
+		who->n_traits)
+		m->item.customer = &m->who;
 	if (before)
 		return;
 	intake_item(m->in, &m->item, m->out);

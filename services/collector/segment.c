@@ -234,12 +234,14 @@ void segment_settings(struct hy_request *q, void *arg)
 	struct collector *c = arg;
 	const char *text = hy_http_param(q, "key"), *url = hy_conf_text(hy_daemon_conf(c->daemon), "public_url");
 	const char *host = strstr(url, "://");
+	bool plain = strncmp(url, "http://", 7) == 0; /* browsers say https unless they are told; phones always do */
 	char api[300];
 	if (!reception_key_text(c, q, hy_bytes_text(text)))
 		return;
 	host = host ? host + 3 : url;
 	size_t size = strlen(host);
 	snprintf(api, sizeof(api), "%.*s/v1", (int)(size && host[size - 1] == '/' ? size - 1 : size), host);
-	reception_reply(
-		q, 200, json_pack("{s:{s:{s:s, s:s}}}", "integrations", "Segment.io", "apiKey", text, "apiHost", api));
+	reception_reply(q, 200,
+		json_pack("{s:{s:{s:s, s:s, s:s}}}", "integrations", "Segment.io", "apiKey", text, "apiHost", api,
+			"protocol", plain ? "http" : "https"));
 }

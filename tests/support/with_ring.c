@@ -34,6 +34,15 @@ static void tell(const struct ring *r)
 	setenv("HUIYIN_RING", pid, 1);
 }
 
+static void tell_why(const struct ring *r)
+{
+	char command[4200];
+	snprintf(command, sizeof(command), "tail -v -n 10 '%s'/*.log >&2", r->dir);
+	fprintf(stderr, "with_ring: the ring did not get ready in time\n");
+	if (system(command) != 0)
+		fprintf(stderr, "with_ring: and has said nothing\n");
+}
+
 static pid_t start(char **command)
 {
 	pid_t pid = fork();
@@ -69,7 +78,7 @@ int main(int argc, char **argv)
 	tell(r);
 	pid_t command = ready ? start(argv) : -1;
 	if (!ready)
-		fprintf(stderr, "with_ring: the ring did not get ready in time; see %s/*.log\n", r->dir);
+		tell_why(r);
 	while (command > 0 && waitpid(command, &status, WNOHANG) == 0) {
 		if (cut) {
 			cut = 0;
