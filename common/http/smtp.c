@@ -123,7 +123,7 @@ static void close_conn(struct conn *c)
 static void break_conn(struct conn *c, int code, const char *words)
 {
 	struct hy_smtp_mail *m = c->mail;
-	if (m && c->used && c->phase == FROM && !m->again) {
+	if (m && (c->phase == RESET || (c->used && c->phase == FROM)) && !m->again) {
 		m->again = true;
 		close_conn(c);
 		open_conn(c);
@@ -206,6 +206,7 @@ static void begin(struct conn *c, struct hy_smtp_mail *m)
 {
 	c->mail = m;
 	m->conn = c;
+	c->used = c->used || c->phase != OPENING;
 	say(c, FROM, "MAIL FROM:<%s>\r\n", m->from);
 }
 
@@ -225,7 +226,9 @@ static void on_reply(struct conn *c, bool more)
 			rest(c);
 	} else if (c->phase == RESET) {
 		if (more || !good)
-			close_conn(c);
+			break_conn(c, code, c->reply.words);
+		else if (c->mail)
+			begin(c, c->mail);
 		else
 			rest(c);
 	} else if (code == 421 || c->phase == IDLE || c->phase == BODY || c->phase == AT_DOT) {
@@ -422,12 +425,12 @@ static int64_t sooner(int64_t a, int64_t b)
 	return a < 0 || b < a ? b : a;
 }
 
-/* A courtesy: the reply to QUIT is not waited for. */
+/* QUIT is a courtesy: its reply is not waited for. One that owes us the reply to RSET may have a mail waiting behind it. */
 static void leave(struct conn *c)
 {
 	if (c->phase == IDLE)
 		say(c, RESET, "QUIT\r\n", NULL);
-	close_conn(c);
+	break_conn(c, 0, "the server did not answer in time (RSET)");
 }
 
 static int64_t on_time(void *arg)
@@ -538,17 +541,20 @@ static int check_letter(const struct hy_smtp_letter *l, struct hy_fault *f)
 	return smtp_message_check(l->message, f);
 }
 
-/* A connection that rests; else one that is not open. */
+/* A connection that rests; else one that will soon, after a refusal; else one that is not open. */
 static struct conn *free_conn(struct hy_smtp *s)
 {
-	struct conn *closed = NULL;
+	struct conn *closed = NULL, *soon = NULL;
 	for (int i = 0; i < s->count; i++) {
-		if (s->conns[i].phase == IDLE)
-			return &s->conns[i];
-		if (s->conns[i].phase == CLOSED)
-			closed = &s->conns[i];
+		struct conn *c = &s->conns[i];
+		if (c->phase == IDLE)
+			return c;
+		if (c->phase == RESET && !c->mail)
+			soon = c;
+		else if (c->phase == CLOSED)
+			closed = c;
 	}
-	return closed;
+	return soon ? soon : closed;
 }
 
 int hy_smtp_send(struct hy_smtp *s, const struct hy_smtp_letter *letter, struct hy_smtp_mail **out, struct hy_fault *f)
@@ -577,14 +583,12 @@ int hy_smtp_send(struct hy_smtp *s, const struct hy_smtp_letter *letter, struct 
 		return hy_fail(f, err, "out of memory");
 	}
 	*out = m;
-	if (c->phase == IDLE) {
-		c->used = true;
+	c->mail = m;
+	m->conn = c;
+	if (c->phase == IDLE)
 		begin(c, m);
-	} else {
-		c->mail = m;
-		m->conn = c;
+	else if (c->phase == CLOSED)
 		open_conn(c);
-	}
 	return HY_OK;
 }
 

@@ -210,6 +210,9 @@ int hy_daemon_open(struct hy_daemon **out, const struct hy_service *service, voi
 	if (!d->works)
 		return hy_fail(f, HY_NO_MEMORY, "no memory for a step");
 	d->pool = pool_open(d, d->offline ? 0 : worker_count(d));
+	err = hy_loop_open(&d->loop); /* offline too: what a service has on it a test turns by hand */
+	if (err)
+		return err;
 	if (service->open) {
 		err = service->open(d, self, f);
 		if (err)
@@ -223,9 +226,7 @@ int hy_daemon_open(struct hy_daemon **out, const struct hy_service *service, voi
 	snprintf(run, sizeof(run), "%s/run", d->dir);
 	if (mkdir(run, 0700) != 0 && access(run, W_OK) != 0)
 		return hy_fail(f, HY_IO, "%s: can't make or use it", run);
-	err = hy_loop_open(&d->loop);
-	if (err == HY_OK)
-		err = hy_loop_open(&d->server_loop);
+	err = hy_loop_open(&d->server_loop);
 	if (err == HY_OK) {
 		char endpoint[1300];
 		snprintf(endpoint, sizeof(endpoint), "ipc://%s/run/%s.sock", d->dir, service->name);
