@@ -232,9 +232,9 @@ void bench_install(const char *dir, int port, const char *extra)
 	int n = snprintf(yaml, sizeof(yaml),
 		"public_url: http://127.0.0.1:%d\n"
 		"http: { listen: '127.0.0.1:%d' }\n"
-		"door: { listen: '' }\n"
+		"%s"
 		"keys: [ { name: app-default, hash: %s, project: default, scopes: [feedback] } ]\n%s%s",
-		port, port, hex, extra, rules);
+		port, port, strstr(extra, "door:") ? "" : "door: { listen: '' }\n", hex, extra, rules);
 	write_file(dir, "huiyin.yaml", yaml, (size_t)n, 0600);
 }
 
