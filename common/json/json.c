@@ -313,6 +313,19 @@ const char *hy_json_type_name(enum hy_json_type type)
 	return names[type];
 }
 
+void hy_json_pointer_step(struct hy_buffer *out, struct hy_bytes name)
+{
+	hy_buffer_byte(out, '/');
+	for (size_t i = 0; i < name.size; i++) {
+		if (name.data[i] == '~')
+			hy_buffer_text(out, "~0");
+		else if (name.data[i] == '/')
+			hy_buffer_text(out, "~1");
+		else
+			hy_buffer_byte(out, name.data[i]);
+	}
+}
+
 void hy_json_pointer(struct hy_buffer *out, const struct hy_json *node)
 {
 	const struct hy_json *way[HY_JSON_DEPTH + 1];
@@ -321,22 +334,14 @@ void hy_json_pointer(struct hy_buffer *out, const struct hy_json *node)
 		way[steps++] = node;
 	while (steps-- > 0) {
 		const struct hy_json *step = way[steps];
-		hy_buffer_byte(out, '/');
 		if (step->parent->type == HY_JSON_ARRAY) {
 			size_t i = 0;
 			for (const struct hy_json *m = step->parent->first; m != step; m = m->next)
 				i++;
-			hy_buffer_printf(out, "%zu", i);
+			hy_buffer_printf(out, "/%zu", i);
 			continue;
 		}
-		for (size_t i = 0; i < step->key.size; i++) {
-			if (step->key.data[i] == '~')
-				hy_buffer_text(out, "~0");
-			else if (step->key.data[i] == '/')
-				hy_buffer_text(out, "~1");
-			else
-				hy_buffer_byte(out, step->key.data[i]);
-		}
+		hy_json_pointer_step(out, step->key);
 	}
 }
 

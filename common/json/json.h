@@ -50,6 +50,8 @@ bool hy_json_truth(const struct hy_json *object, const char *key, bool otherwise
 const char *hy_json_type_name(enum hy_json_type type);
 /* RFC 6901 pointer of a node from the document's root, "/2/customer/email", appended to `out`. */
 void hy_json_pointer(struct hy_buffer *out, const struct hy_json *node);
+/* One more step of a pointer: "/name", with what has to be escaped in it. */
+void hy_json_pointer_step(struct hy_buffer *out, struct hy_bytes name);
 /* The node as compact JSON text, appended to `out`. */
 void hy_json_dump(struct hy_buffer *out, const struct hy_json *node);
 /* A text as JSON, quotes and escapes included, appended to `out`: for who writes many small objects. The text is UTF-8. */

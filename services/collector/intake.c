@@ -352,7 +352,8 @@ static void check_choices(const Huiyin__Preferences *wanted, struct item *out)
 {
 	/* The ways to people, whether this installation has them yet or not; and the kinds of notices, "email" and "all" standing for every one. */
 	static const char *const channels[] = { "email", "in_app", "sms", "push", NULL };
-	static const char *const kinds[] = { "all", "email", "receipt", "thanks", "resolved", "declined", "reopened", NULL };
+	static const char *const kinds[] = { "all", "email", "receipt", "thanks", "resolved", "declined", "reopened",
+		NULL };
 	char pointer[96];
 	for (size_t i = 0; i < wanted->n_channels; i++) {
 		snprintf(pointer, sizeof(pointer), "/channels/%zu", i);
@@ -362,9 +363,11 @@ static void check_choices(const Huiyin__Preferences *wanted, struct item *out)
 				intake_fault(out, pointer, "is named twice");
 	}
 	for (size_t i = 0; i < wanted->n_consent; i++) {
-		struct hy_bytes name = hy_utf8_prefix(hy_bytes_text(wanted->consent[i]->name), 16);
-		snprintf(pointer, sizeof(pointer), "/consent/%.*s", (int)name.size, (const char *)name.data);
-		check_word(out, pointer, wanted->consent[i]->name, kinds);
+		struct hy_buffer at = { 0 };
+		hy_buffer_text(&at, "/consent");
+		hy_json_pointer_step(&at, hy_bytes_text(wanted->consent[i]->name));
+		check_word(out, hy_buffer_string(&at), wanted->consent[i]->name, kinds);
+		hy_buffer_free(&at);
 	}
 	if (wanted->quiet_from[0] && !is_time(wanted->quiet_from))
 		intake_fault(out, "/quiet/from", "must be a time of day, HH:MM");

@@ -439,6 +439,25 @@ static void read_consent(
 	}
 }
 
+/* Quiet hours said flat are at fault where they stand. */
+static void place_flat(const struct hy_json *object, struct item *out)
+{
+	static const char *const names[][2] = { { "/quiet/from", "/quiet_from" }, { "/quiet/to", "/quiet_to" } };
+	size_t i;
+	json_t *error;
+	if (!absent(hy_json_get(object, "quiet")))
+		return;
+	json_array_foreach(out->errors, i, error)
+	{
+		const char *pointer = json_string_value(json_object_get(error, "pointer"));
+		for (size_t k = 0; k < 2; k++)
+			if (strcmp(pointer, names[k][0]) == 0) {
+				json_object_set_new(error, "pointer", json_string(names[k][1]));
+				break;
+			}
+	}
+}
+
 void intake_preferences(const struct intake *in, const struct hy_json *object, struct item *out)
 {
 	static const char *const names[] = { "id", "customer", "channels", "quiet", "quiet_from", "quiet_to", "consent",
@@ -463,6 +482,8 @@ void intake_preferences(const struct intake *in, const struct hy_json *object, s
 		return;
 	}
 	intake_choices(in, &who, &wanted, id, out);
-	if (out->errors)
+	if (out->errors) {
+		place_flat(object, out);
 		place_faults(object, out);
+	}
 }

@@ -162,11 +162,11 @@ static const struct hy_json *calls_of(struct hy_request *q, const struct hy_json
 	size_t size = hy_http_body(q).size;
 	if (size > (batch ? SEGMENT_BATCH_MAX : SEGMENT_CALL_MAX))
 		hy_http_problem(
-			q, 400, "too_large", batch ? "A batch has at most 500 KB." : "A call has at most 32 KB.", NULL);
+			q, 400, "too-large", batch ? "A batch has at most 500 KB." : "A call has at most 32 KB.", NULL);
 	else if (batch && (!list || list->type != HY_JSON_ARRAY))
 		hy_http_problem(q, 400, "invalid", "A batch is an object with its calls in the array `batch`.", NULL);
 	else if (batch && list->count > CALLS_MAX)
-		hy_http_problem(q, 400, "too_large", "A batch has at most 5,000 calls.", NULL);
+		hy_http_problem(q, 400, "too-large", "A batch has at most 5,000 calls.", NULL);
 	else if (batch && list->count == 0)
 		reception_reply(q, 200, json_pack("{s:b}", "success", 1));
 	else

@@ -273,6 +273,84 @@ static void identify_seals_the_traits_that_are_contact_data(void **state)
 	assert_null(memmem(fx->item.feedback.data, fx->item.feedback.size, "ann@", 4));
 }
 
+/* ---- preferences ---- */
+
+static const struct item *choose(struct fx *fx, const char *json)
+{
+	const struct hy_json *root;
+	struct hy_fault f;
+	json_decref(fx->item.errors);
+	hy_arena_reset(fx->arena);
+	if (hy_json_read_copy(fx->reader, hy_bytes_text(json), &root, &f) != HY_OK)
+		fail_msg("%s", f.text);
+	intake_preferences(&fx->intake, root, &fx->item);
+	return &fx->item;
+}
+
+static void what_somebody_wants_to_hear_is_kept_in_her_order(void **state)
+{
+	struct fx *fx = *state;
+	Huiyin__Feedback *f;
+	const struct item *item = choose(fx,
+		"{\"id\":\"p1\",\"customer\":{\"id\":\"u1\",\"email\":\"a@example.org\"},\"channels\":[\"sms\","
+		"\"email\"],"
+		"\"quiet\":{\"from\":\"22:00\",\"to\":\"07:30\"},\"consent\":{\"receipt\":false,\"thanks\":true}}");
+	assert_true(item->ok && item->has_person && item->has_client_id);
+	assert_int_equal(hy_wire_unpack(fx->arena, &huiyin__feedback__descriptor, item->feedback, &f, NULL), HY_OK);
+	assert_int_equal(f->body_case, HUIYIN__FEEDBACK__BODY_PREFERENCES);
+	assert_string_equal(f->customer->id, "u1");
+	assert_true(f->customer->sealed.len > 0);
+	const Huiyin__Preferences *p = f->preferences;
+	assert_int_equal(p->n_channels, 2);
+	assert_string_equal(p->channels[0], "sms");
+	assert_string_equal(p->quiet_from, "22:00");
+	assert_string_equal(p->quiet_to, "07:30");
+	assert_int_equal(p->n_consent, 2);
+	assert_string_equal(p->consent[0]->name, "receipt");
+	assert_string_equal(p->consent[0]->value, "no");
+	assert_string_equal(p->consent[1]->value, "yes");
+	assert_true(choose(fx, "{\"customer\":{\"id\":\"u1\"},\"quiet_from\":\"00:00\",\"quiet_to\":\"23:59\"}")->ok);
+}
+
+static void each_fault_of_preferences_has_its_pointer(void **state)
+{
+	struct fx *fx = *state;
+	static const struct {
+		const char *json, *pointer, *words;
+	} cases[] = {
+		{ "[]", "", "must be an object" },
+		{ "{\"consent\":{\"all\":false}}", "/customer", "whose" },
+		{ "{\"customer\":{\"id\":\"u\"}}", "", "says nothing" },
+		{ "{\"customer\":{\"id\":\"u\"},\"chanels\":[]}", "/chanels", "did you mean 'channels'?" },
+		{ "{\"customer\":{\"id\":\"u\"},\"channels\":[\"email\",\"fax\"]}", "/channels/1",
+			"must be one of email, in_app" },
+		{ "{\"customer\":{\"id\":\"u\"},\"channels\":[\"email\",\"email\"]}", "/channels/1", "twice" },
+		{ "{\"customer\":{\"id\":\"u\"},\"channels\":\"email\"}", "/channels", "array" },
+		{ "{\"customer\":{\"id\":\"u\"},\"quiet\":{\"from\":\"24:00\",\"to\":\"07:00\"}}", "/quiet/from",
+			"HH:MM" },
+		{ "{\"customer\":{\"id\":\"u\"},\"quiet\":{\"from\":\"22:00\",\"to\":\"7:00\"}}", "/quiet/to",
+			"HH:MM" },
+		{ "{\"customer\":{\"id\":\"u\"},\"quiet\":{\"from\":\"22:00\"}}", "/quiet", "from and to" },
+		{ "{\"customer\":{\"id\":\"u\"},\"quiet\":{}}", "/quiet", "from and to" },
+		{ "{\"customer\":{\"id\":\"u\"},\"quiet_from\":\"22:60\",\"quiet_to\":\"07:00\"}", "/quiet_from",
+			"HH:MM" },
+		{ "{\"customer\":{\"id\":\"u\"},\"quiet\":{\"from\":\"22:00\",\"to\":\"07:00\"},\"quiet_to\":\"08:"
+		  "00\"}",
+			"/quiet", "twice" },
+		{ "{\"customer\":{\"id\":\"u\"},\"consent\":{\"resolved\":1}}", "/consent/resolved", "true or false" },
+		{ "{\"customer\":{\"id\":\"u\"},\"consent\":{\"a/b\":true}}", "/consent/a~1b", "must be one of all" },
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		const struct item *item = choose(fx, cases[i].json);
+		assert_false(item->ok);
+		const json_t *first = json_array_get(item->errors, 0);
+		const char *pointer = json_string_value(json_object_get(first, "pointer")),
+			   *detail = json_string_value(json_object_get(first, "detail"));
+		if (strcmp(pointer, cases[i].pointer) != 0 || !strstr(detail, cases[i].words))
+			fail_msg("%s: '%s' '%s'", cases[i].json, pointer, detail);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -289,6 +367,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_follow_up_token_says_which_ticket_and_who_speaks, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_reply_to_a_feedback_id_needs_the_same_customer, setup, teardown),
 		cmocka_unit_test_setup_teardown(identify_seals_the_traits_that_are_contact_data, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_somebody_wants_to_hear_is_kept_in_her_order, setup, teardown),
+		cmocka_unit_test_setup_teardown(each_fault_of_preferences_has_its_pointer, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
