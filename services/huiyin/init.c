@@ -1,6 +1,7 @@
 /* huiyin init DIR: an installation that works as it stands. What is there already is kept; running it again is harmless. */
 #include "files.h"
 #include "huiyin.h"
+#include "pair.h"
 #include "show.h"
 
 #include "base/seal.h"
@@ -94,6 +95,25 @@ static int make_yaml(const struct init *o, const char *hash, struct hy_buffer *o
 		"keys:\n"
 		"  - { name: app-default, hash: %s, project: default, scopes: [feedback], rate: unlimited }\n\n",
 		hash);
+	hy_buffer_text(out,
+		"# Clients you already use: which events of Segment and CloudEvents are feedback, and where in them "
+		"the words "
+		"stand, when the\n"
+		"# usual names and places don't fit. Pointers go into a Segment call, and into the data of a "
+		"CloudEvent. What is "
+		"said here comes\n"
+		"# before what is built in.\n"
+		"# mapping:\n"
+		"#   segment:\n"
+		"#     events:\n"
+		"#       - { event: Checkout Rated, kind: survey, scale: csat, score: /properties/answer, text: "
+		"/properties/remarks }\n"
+		"#     other: drop   # keep: every other event with words or a score is feedback, too\n"
+		"#   cloudevents:\n"
+		"#     types:\n"
+		"#       - { type: com.example.survey.*, kind: survey, scale: nps, score: /answers/nps, text: "
+		"/answers/why, "
+		"customer: /user/id }\n\n");
 	int err = put_defaults(out, f);
 	return err ? err : out->err;
 }
@@ -136,6 +156,18 @@ static int make_secret(struct init *o, const char *name, struct hy_fault *f)
 	if (err && err != HY_EXISTS)
 		return err;
 	note(o, name, err == HY_OK);
+	return HY_OK;
+}
+
+static int make_door_pair(struct init *o, struct hy_fault *f)
+{
+	char public_key[HY_CURVE_TEXT];
+	bool made;
+	int err = pair_make(o->dir, "door", public_key, &made, f);
+	if (err)
+		return err;
+	note(o, "keys/door.curve", made);
+	note(o, "keys/door.pub", made);
 	return HY_OK;
 }
 
@@ -314,6 +346,8 @@ int huiyin_init(int argc, char **argv)
 		err = make_secret(&o, "keys/contact.key", &f);
 	if (err == HY_OK)
 		err = make_secret(&o, "keys/follow-up.key", &f);
+	if (err == HY_OK)
+		err = make_door_pair(&o, &f);
 	if (err == HY_OK)
 		err = make_app_key(&o, hash, &f);
 	if (err == HY_OK)
