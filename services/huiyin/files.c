@@ -65,6 +65,13 @@ int file_write(const char *path, struct hy_bytes content, unsigned mode, struct 
 	return HY_OK;
 }
 
+bool file_good_name(const char *name)
+{
+	size_t size = strlen(name);
+	return size > 0 && size < 64 && name[0] != '.' && name[0] != '-' &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") == size;
+}
+
 int file_read(const char *path, size_t most, struct hy_buffer *out, struct hy_fault *f)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);

@@ -12,6 +12,9 @@ int file_read(const char *path, size_t most, struct hy_buffer *out, struct hy_fa
 /* A directory, made when it is not there; *made tells (may be NULL). */
 int file_mkdir(const char *path, unsigned mode, bool *made, struct hy_fault *f);
 
+/* 1 to 63 of A-Z a-z 0-9 _ . -, and no option or hidden file. */
+bool file_good_name(const char *name);
+
 #define KEY_TEXT 47 /* hy_ + 43 + NUL */
 /* A new API key: hy_ and 43 of [A-Za-z0-9], 256 bits. */
 void key_make(char out[static KEY_TEXT]);

@@ -6,6 +6,7 @@
  *   trace, audit    the way of one feedback; the account of all
  *   ticket, dead    what staff do
  *   config, key     huiyin.yaml
+ *   keygen          pairs of CURVE keys
  *   doctor          the machine around it
  *   fsck            the stores
  *   train, eval, classify   run huiyin-classifier's own tools
@@ -78,6 +79,7 @@ int huiyin_dead(int argc, char **argv);
 int huiyin_audit(int argc, char **argv);
 int huiyin_config(int argc, char **argv);
 int huiyin_key(int argc, char **argv);
+int huiyin_keygen(int argc, char **argv);
 int huiyin_doctor(int argc, char **argv);
 int huiyin_fsck(int argc, char **argv);
 int huiyin_tool(int argc, char **argv);

@@ -5,6 +5,8 @@
 #include "keylist.h"
 #include "show.h"
 
+#include "loop/loop.h"
+
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -12,7 +14,7 @@ const char *const huiyin_key_verbs[] = { "add", "list", "revoke", NULL };
 
 struct key_options {
 	struct common common;
-	const char *what, *name, *project, *rate;
+	const char *what, *name, *project, *rate, *curve;
 	bool show, follow;
 };
 
@@ -90,13 +92,6 @@ static int replace(const struct key_options *o, struct hy_bytes text, size_t cou
 	return file_write(path, text, 0644, f);
 }
 
-static bool good_name(const char *name)
-{
-	size_t size = strlen(name);
-	return size > 0 && size < 64 && name[0] != '.' && name[0] != '-' &&
-	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") == size;
-}
-
 static bool good_rate(const char *rate)
 {
 	char *end;
@@ -109,11 +104,13 @@ static bool good_rate(const char *rate)
 
 static int add_row(const struct key_options *o, const struct hy_conf *c, const char *key, struct hy_fault *f)
 {
-	char path[1200], hash[65], row[512];
+	char path[1200], hash[65], row[512], curve[64] = "";
 	struct hy_buffer old = { 0 }, fresh = { 0 };
 	key_hash(key, hash);
-	snprintf(row, sizeof(row), "{ name: %s, hash: %s, project: %s, scopes: [%s], rate: %s }", o->name, hash,
-		o->project, o->follow ? "feedback, follow" : "feedback", o->rate);
+	if (o->curve)
+		snprintf(curve, sizeof(curve), ", curve: \"%s\"", o->curve);
+	snprintf(row, sizeof(row), "{ name: %s, hash: %s, project: %s, scopes: [%s], rate: %s%s }", o->name, hash,
+		o->project, o->follow ? "feedback, follow" : "feedback", o->rate, curve);
 	path_of(o, "huiyin.yaml", path, sizeof(path));
 	int err = file_read(path, 4 << 20, &old, f);
 	if (err == HY_OK)
@@ -182,10 +179,10 @@ static json_t *keys_json(const struct key_options *o, const struct hy_conf *c)
 		path_of(o, file, path, sizeof(path));
 		put_scopes(&scopes, k);
 		json_array_append_new(
-			all, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "name", member(k, "name", "?"), "project",
+			all, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "name", member(k, "name", "?"), "project",
 				     member(k, "project", "default"), "scopes", hy_buffer_string(&scopes), "rate",
 				     member(k, "rate", "unlimited"), "hash", member(k, "hash", ""), "file",
-				     access(path, F_OK) == 0 ? file : ""));
+				     access(path, F_OK) == 0 ? file : "", "curve", member(k, "curve", "")));
 		hy_buffer_free(&scopes);
 	}
 	return all;
@@ -198,7 +195,7 @@ static int list(const struct key_options *o, const struct hy_conf *c)
 	size_t i;
 	if (o->common.json)
 		return huiyin_print_json(json_pack("{s:o}", "keys", all));
-	show_table_open(&t, "NAME|PROJECT|SCOPES|RATE|HASH|FILE");
+	show_table_open(&t, "NAME|PROJECT|SCOPES|RATE|HASH|FILE|CURVE");
 	json_array_foreach(all, i, k)
 	{
 		show_cell(&t, SHOW_BOLD, "%s", huiyin_text(k, "name"));
@@ -207,6 +204,7 @@ static int list(const struct key_options *o, const struct hy_conf *c)
 		show_cell(&t, 0, "%s", huiyin_text(k, "rate"));
 		show_cell(&t, SHOW_DIM, "%.12s…", huiyin_text(k, "hash"));
 		show_cell(&t, 0, "%s", *huiyin_text(k, "file") ? huiyin_text(k, "file") : "-");
+		show_cell(&t, SHOW_DIM, "%s", *huiyin_text(k, "curve") ? huiyin_text(k, "curve") : "-");
 	}
 	show_table_print(&t, stdout);
 	json_decref(all);
@@ -241,12 +239,13 @@ static int take_away(const struct key_options *o, const struct hy_conf *c, struc
 
 /* ---- the verb ---- */
 
-enum { OPTION_PROJECT = 'p', OPTION_RATE = 'r', OPTION_SHOW = 0x100, OPTION_FOLLOW };
+enum { OPTION_PROJECT = 'p', OPTION_RATE = 'r', OPTION_SHOW = 0x100, OPTION_FOLLOW, OPTION_CURVE };
 
 static const struct argp_option rows[] = {
 	{ "project", OPTION_PROJECT, "NAME", 0, "add: whose feedback it sends (default: default)", 0 },
 	{ "rate", OPTION_RATE, "RATE", 0, "add: unlimited (the default), 500/s, 1000/min", 0 },
 	{ "follow", OPTION_FOLLOW, NULL, 0, "add: it may read streams, too", 0 },
+	{ "curve", OPTION_CURVE, "PUBLIC", 0, "add: the app's public key for the ZeroMQ door (huiyin keygen NAME)", 0 },
 	{ "show", OPTION_SHOW, NULL, 0, "add: print the key itself", 0 },
 	{ 0 },
 };
@@ -256,7 +255,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct key_options *o = state->input;
 	switch (key) {
 	case OPTION_PROJECT:
-		if (!good_name(arg))
+		if (!file_good_name(arg))
 			argp_error(state, "'%s' is no name of a project", arg);
 		o->project = arg;
 		return 0;
@@ -264,6 +263,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (!good_rate(arg))
 			argp_error(state, "a rate is unlimited, 500/s or 1000/min, not '%s'", arg);
 		o->rate = arg;
+		return 0;
+	case OPTION_CURVE:
+		if (!hy_curve_good(arg))
+			argp_error(
+				state, "a CURVE key has 40 characters, as `huiyin keygen` prints them, not '%s'", arg);
+		o->curve = arg;
 		return 0;
 	case OPTION_SHOW:
 		o->show = true;
@@ -294,7 +299,7 @@ int huiyin_key(int argc, char **argv)
 	int which = huiyin_which(argv[0], o.what ? o.what : "list", huiyin_key_verbs);
 	if (which < 0)
 		return EX_USAGE;
-	if (which != 1 && (!o.name || !good_name(o.name))) {
+	if (which != 1 && (!o.name || !file_good_name(o.name))) {
 		fprintf(stderr, "%s %s: a NAME of 1 to 63 of A-Z, a-z, 0-9, _, . and - is needed\n", argv[0],
 			huiyin_key_verbs[which]);
 		return EX_USAGE;

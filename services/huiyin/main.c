@@ -17,6 +17,7 @@ const struct huiyin_verb huiyin_verbs[] = {
 	{ "doctor", "look for what would go wrong on this machine", huiyin_doctor, NULL },
 	{ "fsck", "check every block, record and mark of the stores", huiyin_fsck, NULL },
 	{ "key", "add, list or revoke API keys", huiyin_key, huiyin_key_verbs },
+	{ "keygen", "make CURVE keys for the ZeroMQ door and its apps", huiyin_keygen, NULL },
 	{ "train", "train the classifier on labelled texts", huiyin_tool, NULL },
 	{ "eval", "measure the classifier on labelled texts", huiyin_tool, NULL },
 	{ "classify", "classify the lines of standard input", huiyin_tool, NULL },

@@ -20,9 +20,11 @@ static const char notifier[] = "notifier";
 /* Who needs which secret; nobody else gets one. */
 static const struct {
 	const char *daemon, *secret;
+	bool words; /* and only where there is one: not every installation needs it */
 } needs[] = {
 	{ "collector", "contact.key" },
 	{ "collector", "follow-up.key" },
+	{ "collector", "door.curve", true },
 	{ "notifier", "contact.key" },
 	{ "notifier", "follow-up.key" },
 };
@@ -359,17 +361,23 @@ static void remove_folder(int at, const char *name)
 	unlinkat(at, name, fd < 0 ? 0 : AT_REMOVEDIR);
 }
 
-static int copy_secret(const struct users *u, int to, const char *name, uid_t uid, struct hy_fault *f)
+static int copy_secret(const struct users *u, int to, const char *name, bool words, uid_t uid, struct hy_fault *f)
 {
-	struct hy_secret secret;
+	union {
+		struct hy_secret key;
+		char text[1024];
+	} secret;
 	char path[PATH_MAX + 64];
 	snprintf(path, sizeof(path), "%s/keys/%s", u->dir, name);
-	int err = hy_secret_load(path, &secret, f);
+	if (words && access(path, F_OK) != 0)
+		return HY_OK;
+	int err = words ? hy_secret_load_text(path, secret.text, sizeof(secret.text), f)
+			: hy_secret_load(path, &secret.key, f);
 	if (err)
 		return err;
+	size_t size = words ? strlen(secret.text) : sizeof(secret.key);
 	int fd = openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0400);
-	bool good = fd >= 0 && write(fd, secret.b, sizeof(secret.b)) == (ssize_t)sizeof(secret.b) &&
-		    give(fd, uid, u->group, 0400);
+	bool good = fd >= 0 && write(fd, &secret, size) == (ssize_t)size && give(fd, uid, u->group, 0400);
 	explicit_bzero(&secret, sizeof(secret));
 	if (!good)
 		err = failed(u, f, "run/credentials");
@@ -402,7 +410,7 @@ static int hand_over(const struct users *u, int credentials, const char *daemon,
 	int err = fd < 0 ? failed(u, f, "run/credentials") : HY_OK;
 	for (size_t i = 0; i < NEEDS && err == HY_OK; i++)
 		if (strcmp(needs[i].daemon, daemon) == 0)
-			err = copy_secret(u, fd, needs[i].secret, uid, f);
+			err = copy_secret(u, fd, needs[i].secret, needs[i].words, uid, f);
 	if (err == HY_OK && (!give(fd, uid, u->group, 0500) || !put_in_place(credentials, fresh, daemon)))
 		err = failed(u, f, "run/credentials");
 	if (fd >= 0)
