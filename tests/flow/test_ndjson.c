@@ -242,7 +242,7 @@ static void where_the_rate_ends_the_rest_may_come_again(void **state)
 	struct ring *r = *state;
 	char command[4300];
 	struct hy_buffer b = { 0 };
-	snprintf(command, sizeof(command), "sed -i 's|rate: unlimited|rate: 6/min|' '%s/huiyin.yaml'", r->dir);
+	snprintf(command, sizeof(command), "sed -i 's|rate: unlimited|rate: 1/min|' '%s/huiyin.yaml'", r->dir);
 	assert_int_equal(system(command), 0);
 	up(r, NULL);
 	put_lines(&b, 0, 6);
