@@ -95,6 +95,17 @@ static void a_socket_of_another_name_is_not_taken_for_ours(void **state)
 	ring_close(r);
 }
 
+static void a_descriptor_that_is_no_listening_socket_is_left_alone(void **state)
+{
+	(void)state;
+	struct ring *r = ring_open(NULL);
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	start_with_socket(r, fd, "http");
+	web_until(answers(r->port)); /* at http.listen */
+	close(fd);
+	ring_close(r);
+}
+
 /* ---- nginx ---- */
 
 struct front {
@@ -321,6 +332,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_socket_of_the_service_manager_is_used_and_keeps_clients_over_a_restart),
 		cmocka_unit_test(a_socket_of_another_name_is_not_taken_for_ours),
+		cmocka_unit_test(a_descriptor_that_is_no_listening_socket_is_left_alone),
 		cmocka_unit_test_setup_teardown(single_objects_pass_on_connections_that_stay, up, down),
 		cmocka_unit_test_setup_teardown(lines_pass_plain_compressed_and_in_chunks, up, down),
 		cmocka_unit_test_setup_teardown(what_is_not_public_stays_inside, up, down),
