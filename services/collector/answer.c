@@ -13,7 +13,7 @@ static const struct {
 	[LATER_BUSY] = { "busy", "not kept: too much is waiting; send it again",
 		"Too much is waiting; nothing was kept. Try again.", 503, 1000 },
 	[LATER_RATE] = { "rate", "not kept: this key sends faster than its rate allows; send it again",
-		"This key sends faster than its rate allows.", 429, 1000 },
+		"This key sends faster than its rate allows.", 429, 0 },
 };
 
 static void put_number(struct hy_buffer *b, const char *before, uint64_t n)
@@ -141,7 +141,7 @@ static void send_refused(const struct answer *a, struct hy_request *q)
 
 void answer_send(const struct answer *a, struct hy_request *q)
 {
-	int64_t wait_ms = a->wait_ms ? a->wait_ms : reasons[a->why].wait_ms;
+	int64_t wait_ms = a->wait_ms > reasons[a->why].wait_ms ? a->wait_ms : reasons[a->why].wait_ms;
 	if (a->accepted + a->duplicates > 0) {
 		if (a->later)
 			reception_retry_after(q, wait_ms);

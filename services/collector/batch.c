@@ -169,7 +169,7 @@ static bool on_line(void *arg, const struct ndjson_line *line)
 	b->collector->batch_room -= (int64_t)line->text.size;
 	if (b->open->count == PART_ITEMS || b->open_bytes >= PART_BYTES)
 		close_part(b);
-	return true;
+	return !b->starved;
 }
 
 /* ---- the body ---- */

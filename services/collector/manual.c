@@ -81,9 +81,13 @@ static const struct problem {
 		"Send it as it is, or compressed with gzip where Accept-Encoding names it.",
 		"正文的压缩方式这里不接受，或者与所声明的不符。",
 		"不压缩直接发送；Accept-Encoding 中列出 gzip 时可用 gzip 压缩。" },
-	{ "envelope", "The body is no Sentry envelope, or one that is too large. The detail says where it stops making sense.",
-		"An envelope is lines: a header, then for each item its header and its payload. Sentry's SDKs write it.",
-		"正文不是 Sentry 信封，或者太大。detail 说明了从哪里开始读不懂。", "信封由多行组成：先是信封头，然后每一项是项头加内容。Sentry 的 SDK 会生成它。" },
+	{ "envelope",
+		"The body is no Sentry envelope, or one that is too large. The detail says where it stops making "
+		"sense.",
+		"An envelope is lines: a header, then for each item its header and its payload. Sentry's SDKs write "
+		"it.",
+		"正文不是 Sentry 信封，或者太大。detail 说明了从哪里开始读不懂。",
+		"信封由多行组成：先是信封头，然后每一项是项头加内容。Sentry 的 SDK 会生成它。" },
 	{ "forbidden", "The key is known, but may not do this.",
 		"Ask whoever runs this installation for a key of the right scope: `huiyin key add NAME --scope "
 		"feedback`.",
@@ -132,8 +136,9 @@ static const struct problem {
 		"Wait as long as Retry-After says and send the same again. Batches cost a token an item.",
 		"这个密钥发送得比允许的快。RateLimit 是剩余额度，RateLimit-Policy 是总额度。",
 		"按 Retry-After 等待后原样重发。批量中每一条占一个额度。" },
-	{ "specversion", "The event is of a version of CloudEvents that is not understood here.", "Send CloudEvents 1.0: specversion is \"1.0\".",
-		"这里不支持该事件的 CloudEvents 版本。", "请使用 CloudEvents 1.0：specversion 为 \"1.0\"。" },
+	{ "specversion", "The event is of a version of CloudEvents that is not understood here.",
+		"Send CloudEvents 1.0: specversion is \"1.0\".", "这里不支持该事件的 CloudEvents 版本。",
+		"请使用 CloudEvents 1.0：specversion 为 \"1.0\"。" },
 	{ "strangers", "Too many unknown keys came from this address within a second.",
 		"Check the key that your programs send: the text that `huiyin key add` printed, hy_ and 43 letters and "
 		"digits. Known keys go on working.",

@@ -277,8 +277,8 @@ int routes_open(struct collector *c, struct hy_loop *server, struct hy_fault *f)
 	free(certificate);
 	free(key);
 	if (err == HY_OK)
-		hy_info("http.listening", "address=%s port=%d", o.listen_fd > 0 ? "(from the service manager)" : o.listen,
-			hy_http_port(c->http));
+		hy_info("http.listening", "address=%s port=%d",
+			o.listen_fd > 0 ? "(from the service manager)" : o.listen, hy_http_port(c->http));
 	return err;
 }
 
