@@ -222,7 +222,7 @@ static void put_units(struct encoding *e, size_t count, struct hy_buffer *out)
 
 int encoding_convert(struct encoding *e, struct hy_bytes piece, bool last, struct hy_buffer *out)
 {
-	const char *from = (const char *)piece.data, *end = from + piece.size;
+	const char *from = piece.size ? (const char *)piece.data : "", *end = from + piece.size;
 	UErrorCode code;
 	do {
 		UChar *to = e->units;

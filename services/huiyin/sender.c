@@ -204,7 +204,7 @@ static void on_answer(void *arg, const struct hy_http_outcome *o)
 		take_answer(s, b, o);
 		return;
 	}
-	/* Nobody there from the beginning: said at once. A collector that restarts is waited for. */
+	/* A collector that restarts is waited for. */
 	s->silent_ms = s->silent_ms ? s->silent_ms : now;
 	bool passing = gateway || o->err == HY_UNREACHABLE || o->err == HY_TIMEOUT;
 	if (passing && s->answered && now - s->silent_ms < PATIENCE_MS)
@@ -247,6 +247,20 @@ static int ask(struct sender *s, struct batch *b, struct hy_fault *f)
 	return hy_http_ask(s->client, &q, &b->call, f);
 }
 
+/* Whether anybody is there is asked first: later on, who does not answer is waited for. */
+static int knock(struct sender *s, struct hy_fault *f)
+{
+	struct post *p = NULL;
+	struct post_answer a = { 0 };
+	int err = post_open(&p, &s->door, f);
+	if (err == HY_OK)
+		err = post_send(p, "GET", "/healthz", hy_bytes("", 0), &a, f);
+	s->answered = err == HY_OK;
+	post_close(&p);
+	hy_buffer_free(&a.body);
+	return err;
+}
+
 int sender_open(struct sender **out, const struct post_door *door, struct hy_fault *f)
 {
 	struct sender *s = *out = calloc(1, sizeof(*s));
@@ -260,7 +274,8 @@ int sender_open(struct sender **out, const struct post_door *door, struct hy_fau
 	if (err)
 		return hy_fail(f, err, "no event loop: %s", hy_err_text(err));
 	struct hy_http_client_options o = { .loop = s->loop, .private_ok = true, .connections = SENDER_WINDOW };
-	return hy_http_client_open(&s->client, &o, f);
+	err = hy_http_client_open(&s->client, &o, f);
+	return err ? err : knock(s, f);
 }
 
 void sender_close(struct sender **s)

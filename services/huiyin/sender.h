@@ -47,7 +47,7 @@ int batch_reject(struct batch *b, uint64_t line, struct hy_bytes raw, const char
 bool batch_full(const struct batch *b);
 
 struct sender;
-/* The caller closes *out, also after an error. */
+/* HY_UNREACHABLE: nobody is there. The caller closes *out, also after an error. */
 int sender_open(struct sender **out, const struct post_door *door, struct hy_fault *f);
 void sender_close(struct sender **s);
 bool sender_room(const struct sender *s); /* one more may be given */

@@ -69,6 +69,8 @@ static bool read_more(struct source *s)
 bool source_next(struct source *s, struct source_line *out)
 {
 	size_t looked = 0;
+	if (!s->text.data && !read_more(s))
+		return false;
 	for (;;) {
 		const uint8_t *from = s->text.data + s->at;
 		size_t left = s->text.size - s->at;
@@ -216,6 +218,8 @@ const char *source_encoding(const struct source *s)
 struct hy_bytes source_beginning(const struct source *s)
 {
 	size_t size = s->text.size - s->at;
+	if (size == 0)
+		return hy_bytes("", 0);
 	return hy_bytes(s->text.data + s->at, size < ENCODING_SAMPLE ? size : ENCODING_SAMPLE);
 }
 

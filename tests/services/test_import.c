@@ -58,6 +58,11 @@ static bool read_request(int fd, struct fake *f, size_t *number)
 		}
 		size += (size_t)n;
 	}
+	*number = ANSWERS_MAX;
+	if (strncmp(text, "GET ", 4) == 0) {
+		free(text);
+		return true;
+	}
 	pthread_mutex_lock(&f->lock);
 	f->authorized = strstr(text, "Authorization: Bearer hy_") != NULL;
 	*number = f->request_count++ % ANSWERS_MAX;
@@ -94,6 +99,11 @@ static void *serve_one(void *arg)
 	size_t i;
 	free(arg);
 	while (read_request(c.fd, f, &i)) {
+		if (i == ANSWERS_MAX) { /* only whether somebody is there */
+			static const struct answer here = { 200, NULL, "{}", false };
+			write_answer(c.fd, f->answers[0].status < 100 ? &f->answers[0] : &here, "");
+			continue;
+		}
 		const struct answer *a = &f->answers[i < f->answer_count ? i : f->answer_count - 1];
 		write_answer(c.fd, a, f->bodies[i]);
 		if (a->hang_up)
