@@ -18,9 +18,8 @@ static void fault(const struct cloudevent *e, const char *attribute, const char 
 	struct hy_buffer b = { 0 };
 	if (e->at)
 		hy_json_pointer(&b, e->at);
-	else
-		hy_buffer_text(&b, "/ce-"); /* a header: there is no better way to point at one */
-	hy_buffer_printf(&b, "%s%s", e->at ? "/" : "", attribute);
+	if (attribute) /* a header has no better pointer than its name */
+		hy_buffer_printf(&b, "/%s%s", e->at ? "" : "ce-", attribute);
 	intake_fault(out, hy_buffer_string(&b), detail);
 	hy_buffer_free(&b);
 }
@@ -37,7 +36,7 @@ bool cloudevent_read(const struct hy_json *object, struct cloudevent *e, struct 
 		.data = hy_json_get(object, "data"),
 		.at = object };
 	if (object->type != HY_JSON_OBJECT)
-		fault(e, "", "an event is an object", out);
+		fault(e, NULL, "an event is an object", out);
 	else if (!e->data && hy_json_get(object, "data_base64"))
 		fault(e, "data_base64", "is not taken: an event's data is JSON here", out);
 	return !out->errors;

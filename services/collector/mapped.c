@@ -200,8 +200,7 @@ static bool named(const struct hy_json *member, const char *const *names)
 /* Mapped already, contact data, or nothing. */
 static bool left_out(const struct mapped *m, const struct hy_json *member, const char *const *without)
 {
-	if (member->type == HY_JSON_NULL || memchr(member->key.data, 0, member->key.size) || is_contact(member->key) ||
-		named(member, without))
+	if (member->type == HY_JSON_NULL || is_contact(member->key) || named(member, without))
 		return true;
 	for (int f = 0; f < MAP_FIELDS; f++)
 		if (m->from[f] == member)
