@@ -1,43 +1,16 @@
-/* Making ids. Random bytes come from the kernel, some hundred at a time: intake makes tens of thousands of ids a second. */
+/* Making ids: intake makes tens of thousands of them a second. */
 #include "base/id.h"
 
-#include "base/err.h"
+#include "base/random.h"
 
-#include <pthread.h>
 #include <sodium.h>
 
 enum { COUNT_MAX = 0xfff, COUNT_SEED = 0x3ff };
 
-static pthread_once_t ready = PTHREAD_ONCE_INIT;
-static _Thread_local struct {
-	uint8_t bytes[512];
-	size_t left;
-} pool;
-
-/* A child that kept our pool would issue our next ids a second time. */
-static void forget_pool(void)
-{
-	pool.left = 0;
-}
-
-static void get_ready(void)
-{
-	if (sodium_init() < 0)
-		hy_panic("libsodium finds no source of randomness");
-	if (pthread_atfork(NULL, NULL, forget_pool) != 0)
-		hy_panic("no fork handler");
-}
-
 static uint64_t random_u64(void)
 {
-	pthread_once(&ready, get_ready);
 	uint64_t v;
-	if (pool.left < sizeof(v)) {
-		randombytes_buf(pool.bytes, sizeof(pool.bytes));
-		pool.left = sizeof(pool.bytes);
-	}
-	pool.left -= sizeof(v);
-	memcpy(&v, pool.bytes + pool.left, sizeof(v));
+	hy_random(&v, sizeof(v));
 	return v;
 }
 
@@ -73,7 +46,7 @@ struct hy_id hy_id_new(struct hy_ids *ids, int64_t now_ms)
 
 struct hy_id hy_id_derive(struct hy_id cause, const struct hy_bytes *parts, size_t count)
 {
-	pthread_once(&ready, get_ready);
+	hy_sodium_ready();
 	crypto_generichash_state hash;
 	struct hy_id id;
 	crypto_generichash_init(&hash, NULL, 0, sizeof(id.b));

@@ -1,5 +1,7 @@
 #include "base/seal.h"
 
+#include "base/random.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sodium.h>
@@ -99,7 +101,7 @@ int hy_seal(const struct hy_secret *k, struct hy_bytes plain, struct hy_buffer *
 	uint8_t *p = hy_buffer_room(out, NONCE + plain.size + MAC);
 	if (!p)
 		return HY_NO_MEMORY;
-	randombytes_buf(p, NONCE);
+	hy_random(p, NONCE);
 	crypto_aead_xchacha20poly1305_ietf_encrypt(p + NONCE, NULL, plain.data, plain.size, NULL, 0, NULL, p, k->b);
 	out->size += NONCE + plain.size + MAC;
 	return HY_OK;

@@ -238,7 +238,17 @@ static void keep_client_id(const struct intake *in, const char *id, struct item 
 	out->has_client_id = out->client_id.size > 0;
 }
 
-/* Packs what is compared before the contact is sealed (a seal is never the same twice), then what is kept. */
+/* A Feedback without the time at which it came: its first field. */
+static struct hy_bytes timeless(struct hy_bytes feedback)
+{
+	struct hy_wire_item field;
+	size_t at = 0;
+	int err;
+	bool first = feedback.data && hy_wire_next(feedback, &at, &field, &err) && field.number == 1;
+	return first ? hy_bytes(feedback.data + at, feedback.size - at) : feedback;
+}
+
+/* Packs what is kept, and what is compared: before the contact is sealed (a seal is never the same twice), and without the time. */
 static void finish(const struct intake *in, struct item *out, struct draft *d)
 {
 	if (out->errors)
@@ -249,13 +259,16 @@ static void finish(const struct intake *in, struct item *out, struct draft *d)
 	if (out->has_person)
 		d->feedback.person = (ProtobufCBinaryData){ HY_PERSON_SIZE, out->person };
 	d->customer.sealed = HY_TO_PB(contact);
-	out->said = hy_wire_pack_in(in->arena, &d->feedback.base);
+	if (contact.size)
+		out->said = hy_wire_pack_in(in->arena, &d->feedback.base);
 	if (room && hy_seal(in->contact_key, contact, &sealed) == HY_OK)
 		d->customer.sealed = HY_TO_PB(hy_buffer_view(&sealed));
 	else if (contact.size)
 		intake_fault(out, "", "too large to be kept");
 	d->feedback.at_ms = in->now_ms;
 	out->feedback = hy_wire_pack_in(in->arena, &d->feedback.base);
+	if (!contact.size)
+		out->said = timeless(out->feedback);
 	if (!out->feedback.data || !out->said.data)
 		intake_fault(out, "", "too large to be kept");
 	else if (out->feedback.size > HY_WIRE_INTAKE_MAX)
