@@ -154,7 +154,8 @@ bool queue_send(
 			break;
 		if (p->items == 0)
 			run = *it.run;
-		if (!same_run(&run, it.run) || (p->items && p->bytes + it.field.size > bytes) || !put(arg, &it)) {
+		if (!same_run(&run, it.run) || (p->items && it.n != p->last_n + 1) ||
+			(p->items && p->bytes + it.field.size > bytes) || !put(arg, &it)) {
 			c->at = before;
 			break;
 		}

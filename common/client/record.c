@@ -9,6 +9,7 @@
 
 static const char head_magic[8] = "HYSPOOL", mark_magic[8] = "HYMARK";
 enum { VERSION = 1 };
+#define N_MOST ((uint64_t)1 << 62) /* no client comes that far: sums with it stay numbers */
 
 int run_new(struct run *out, uint64_t base_n)
 {
@@ -117,7 +118,7 @@ int head_read(struct hy_bytes bytes, struct head *out)
 	memcpy(out->run.id, bytes.data + 16, RUN_SIZE);
 	memcpy(&out->run.base_n, bytes.data + 32, 8);
 	memcpy(&out->first_n, bytes.data + 40, 8);
-	return out->first_n > out->run.base_n ? HY_OK : HY_DAMAGED;
+	return out->first_n > out->run.base_n && out->first_n < N_MOST ? HY_OK : HY_DAMAGED;
 }
 
 void mark_write(uint8_t out[static MARK_SIZE], const struct mark *m)
@@ -142,5 +143,5 @@ int mark_read(struct hy_bytes bytes, struct mark *out)
 	memcpy(out->run, bytes.data + 24, RUN_SIZE);
 	memcpy(out->alias.id, bytes.data + 40, RUN_SIZE);
 	memcpy(&out->alias.base_n, bytes.data + 56, 8);
-	return HY_OK;
+	return out->settled_n < N_MOST ? HY_OK : HY_DAMAGED;
 }

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { RECORD_LEAST = 24 };
+enum { RECORD_LEAST = 24, HOLE_MOST = 1 << 20 };
 
 void segment_name(uint64_t first_n, char out[static SEGMENT_NAME])
 {
@@ -121,8 +121,14 @@ static const struct segment *next_of_run(const struct spool *s, const struct seg
 	return next && memcmp(next->run.id, g->run.id, RUN_SIZE) == 0 ? next : NULL;
 }
 
-static bool hand_out_damaged(const struct segment *g, struct place *p, struct item *out)
+/* Number p->n can't be read, the next that can is `n`. False: so many are missing that somebody has taken files away, and they are not counted one
+ * by one. */
+static bool hand_out_damaged(const struct segment *g, struct place *p, uint64_t n, struct item *out)
 {
+	if (n - p->n > HOLE_MOST) {
+		p->n = n;
+		return false;
+	}
 	*out = (struct item){ .n = p->n++, .field = ITEM_EMPTY, .run = &g->run, .damaged = true };
 	return true;
 }
@@ -140,8 +146,8 @@ bool spool_next(struct spool *s, struct place *p, struct item *out)
 		}
 		const struct segment *after = next_of_run(s, g);
 		if (p->at >= g->end) {
-			if (after && p->n < after->first_n)
-				return hand_out_damaged(g, p, out);
+			if (after && p->n < after->first_n && hand_out_damaged(g, p, after->first_n, out))
+				return true;
 			if (g + 1 == s->segments + s->count)
 				return false;
 			p->segment = g->first_n + 1;
@@ -155,7 +161,8 @@ bool spool_next(struct spool *s, struct place *p, struct item *out)
 		} else if (r.n < p->n) { /* was handed out already */
 			p->at += r.room;
 		} else if (r.n > p->n) {
-			return hand_out_damaged(g, p, out);
+			if (hand_out_damaged(g, p, r.n, out))
+				return true;
 		} else {
 			*out = (struct item){ .n = p->n++, .field = r.payload, .run = &g->run };
 			p->at += r.room;
