@@ -186,6 +186,8 @@ static bool has_rate(struct hy_request *q, struct hy_api_key *key, size_t items)
 		return true;
 	snprintf(limits, sizeof(limits), "%" PRId64 ":feedback:organization", (wait + 999) / 1000);
 	hy_http_add_header(q, "X-Sentry-Rate-Limits", limits);
+	hy_http_add_header(q, "Access-Control-Expose-Headers",
+		"X-Sentry-Rate-Limits"); /* for SDKs in browsers; the server adds its own */
 	reception_tell_rate(q, key, wait);
 	reception_later(q, 429, "rate", "This key sends faster than its rate allows.", wait);
 	return false;
