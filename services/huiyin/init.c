@@ -25,7 +25,9 @@ struct init {
 static const struct hy_conf_row daemon_rows[] = {
 	{ "http.listen", HY_CONF_TEXT, "127.0.0.1:8080",
 		"Where the collector listens; before the world may see it, put a proxy with TLS in front" },
-	{ "limits.body", HY_CONF_BYTES, "256KiB", "Largest body of a request" },
+	{ "http.origins", HY_CONF_LIST, "*", "Whose web pages may send feedback from a browser; * = all" },
+	{ "limits.body", HY_CONF_BYTES, "256KiB", "Largest body of a request, and largest line of NDJSON" },
+	{ "limits.ndjson", HY_CONF_BYTES, "8MiB", "Largest body of lines (NDJSON)" },
 	{ "limits.connections", HY_CONF_INT, "4096", "Connections in all" },
 	{ "limits.per_address", HY_CONF_INT, "32", "Connections of one address (loopback and trusted proxies: 2,048)" },
 	{ "limits.trusted_proxies", HY_CONF_LIST, "", "Addresses of proxies whose X-Forwarded-For counts" },

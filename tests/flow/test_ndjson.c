@@ -266,6 +266,91 @@ static void where_the_rate_ends_the_rest_may_come_again(void **state)
 	hy_buffer_free(&b);
 }
 
+static void a_body_of_very_many_lines_is_read_as_far_as_said(void **state)
+{
+	struct ring *r = *state;
+	struct hy_buffer b = { 0 };
+	json_t *j;
+	hy_buffer_text(&b, "{\"text\":\"the first is good\"}\n");
+	for (int i = 0; i < 100500; i++)
+		hy_buffer_text(&b, "{\"a\":1,\"b\":2}\n");
+	assert_int_equal(post(r, &b, &j), 202);
+	assert_int_equal(number(j, "accepted"), 1);
+	json_t *rejected = json_object_get(j, "rejected");
+	size_t n = json_array_size(rejected);
+	assert_int_equal(n, 100000); /* 99,999 that were read, and one entry for the rest */
+	assert_int_equal(json_array_size(json_object_get(json_array_get(rejected, 0), "errors")), 2);
+	assert_int_equal(json_array_size(json_object_get(json_array_get(rejected, n - 2), "errors")), 1);
+	assert_non_null(strstr(first_detail(json_array_get(rejected, n - 1)), "from here on nothing was read"));
+	assert_int_equal(number(json_array_get(rejected, n - 1), "line"), 100001);
+	json_decref(j);
+	hy_buffer_free(&b);
+}
+
+/* The whole answer, head too, until the server closes. The caller frees. */
+static char *read_all(int fd)
+{
+	struct hy_buffer b = { 0 };
+	for (;;) {
+		uint8_t *room = hy_buffer_room(&b, 65536);
+		ssize_t n = recv(fd, room, 65536, 0);
+		if (n <= 0)
+			break;
+		b.size += (size_t)n;
+	}
+	char *text = strdup(hy_buffer_string(&b));
+	hy_buffer_free(&b);
+	return text;
+}
+
+/* What was kept before the store was full is told as kept, the rest as what may come again; nothing kept is 503. */
+static void a_store_that_fills_up_in_the_middle_names_what_may_come_again(void **state)
+{
+	struct ring *r = *state;
+	enum { LINES = 7000 };
+	char command[4300];
+	struct hy_buffer b = { 0 };
+	bool full = false;
+	json_t *j, *entry;
+	size_t at = 0, i;
+	snprintf(command, sizeof(command), "sed -i -E 's/^( *)quota: .*/\\1quota: 4MiB/' '%s/huiyin.yaml'", r->dir);
+	assert_int_equal(system(command), 0);
+	up(r, NULL);
+	for (i = 0; i < LINES; i++)
+		hy_buffer_printf(&b, "{\"id\":\"f-%zu\",\"text\":\"%01000zu\"}\n", i, i);
+	int fd = dial(r);
+	say_head(fd, r, "Connection: close\r\n", b.size);
+	for (size_t step = 256 << 10; !full && at + step < b.size;
+		at += step) { /* until somebody else is told that it is */
+		assert_true(web_send(fd, b.data + at, step));
+		full = ring_post(r, "{\"text\":\"and this?\"}", NULL) == 503;
+	}
+	assert_true(full);
+	assert_true(web_send(fd, b.data + at, b.size - at));
+	char *text = read_all(fd);
+	close(fd);
+	assert_int_equal(strncmp(text, "HTTP/1.1 202 ", 13), 0);
+	assert_non_null(strstr(text, "\r\nRetry-After: 5\r\n"));
+	j = json_loads(strstr(text, "\r\n\r\n"), 0, NULL);
+	free(text);
+	json_t *rejected = json_object_get(j, "rejected");
+	assert_in_range(number(j, "accepted"), 1000, LINES - 1000);
+	assert_int_equal(json_array_size(rejected), LINES - number(j, "accepted"));
+	json_array_foreach(rejected, i, entry)
+	{
+		assert_true(json_is_true(json_object_get(entry, "retry")));
+		assert_string_equal(first_detail(entry), "not kept: the store is full; send it again");
+		assert_true(json_is_null(json_array_get(json_object_get(j, "ids"), (size_t)number(entry, "index"))));
+	}
+	json_decref(j);
+	b.size = 0;
+	hy_buffer_text(&b, "{\"text\":\"one more\"}\n");
+	assert_int_equal(post(r, &b, &j), 503);
+	assert_string_equal(json_string_value(json_object_get(j, "type")), "/problems/full");
+	json_decref(j);
+	hy_buffer_free(&b);
+}
+
 /* Killed while parts are being kept, sent again as a whole: each once, and the account adds up. */
 static void a_batch_cut_by_kill_9_is_sent_again_and_each_line_is_there_once(void **state)
 {
@@ -303,6 +388,9 @@ int main(void)
 		AT_A_COLLECTOR(a_key_of_the_header_goes_with_one_object_only),
 		AT_A_COLLECTOR(a_client_that_leaves_in_the_middle_costs_nothing_and_sends_all_again),
 		AT_A_COLLECTOR(a_slow_sender_gets_its_answer_once_all_is_kept),
+		AT_A_COLLECTOR(a_body_of_very_many_lines_is_read_as_far_as_said),
+		cmocka_unit_test_setup_teardown(
+			a_store_that_fills_up_in_the_middle_names_what_may_come_again, open_only, close_ring),
 		cmocka_unit_test_setup_teardown(where_the_rate_ends_the_rest_may_come_again, open_only, close_ring),
 		cmocka_unit_test_setup_teardown(
 			a_batch_cut_by_kill_9_is_sent_again_and_each_line_is_there_once, open_only, close_ring),

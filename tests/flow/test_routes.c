@@ -5,6 +5,7 @@
 #include "base/clock.h"
 
 #include <signal.h>
+#include <sys/wait.h>
 
 /* What the HTTP routes have in common: who may, how fast, what they take; and preferences through the whole ring. */
 
@@ -174,6 +175,56 @@ static void a_key_with_a_rate_learns_where_it_stands(void **state)
 	assert_non_null(strstr(a.head, "\r\nRateLimit: \"ingest\";r=0;t="));
 }
 
+static void a_page_of_any_origin_may_send_feedback(void **state)
+{
+	struct ring *r = *state;
+	struct web_answer a = ask(r, NULL, "OPTIONS /v1/feedback",
+		"Origin: https://shop.example\r\nAccess-Control-Request-Method: POST\r\n"
+		"Access-Control-Request-Headers: authorization,content-type\r\n",
+		NULL);
+	assert_int_equal(a.status, 204);
+	assert_non_null(strcasestr(a.head, "\r\nAccess-Control-Allow-Origin: "));
+	a = post(r, "/v1/feedback", JSON "Origin: https://shop.example\r\n", "{\"text\":\"from a page\"}");
+	says(a, 202, "ids");
+	assert_non_null(strcasestr(a.head, "\r\nAccess-Control-Allow-Origin: "));
+}
+
+static int tls(struct ring *r, const char *yaml)
+{
+	char command[9000];
+	snprintf(command, sizeof(command),
+		"cd '%s' && openssl req -x509 -newkey rsa:2048 -nodes -keyout keys/tls.key -out tls.pem -days 2 -subj "
+		"/CN=localhost "
+		"2>/dev/null && sed -i -E '/^ *(certificate|key|tls):/d; s|^( *)listen: (127.0.0.1:%d)|\\1listen: "
+		"\\2\\n%s|' huiyin.yaml",
+		r->dir, r->port, yaml);
+	return system(command);
+}
+
+static void tls_files_are_relative_to_the_installation_and_go_together(void **state)
+{
+	struct ring *r = *state;
+	char command[300], words[64] = "";
+	ring_kill(r, COLLECTOR, SIGTERM);
+	if (tls(r, "\\1tls: { certificate: tls.pem, key: keys/tls.key }") != 0)
+		skip(); /* no openssl */
+	ring_start(r, COLLECTOR, NULL);
+	snprintf(command, sizeof(command),
+		"curl -sk --retry 60 --retry-delay 1 --retry-all-errors https://127.0.0.1:%d/healthz", r->port);
+	FILE *p = popen(command, "r");
+	assert_non_null(p);
+	assert_non_null(fgets(words, sizeof(words), p));
+	pclose(p);
+	assert_string_equal(words, "ok\n");
+	ring_kill(r, COLLECTOR, SIGTERM);
+	assert_int_equal(tls(r, "\\1tls: { certificate: tls.pem }"), 0);
+	ring_start(r, COLLECTOR, NULL);
+	int status = ring_wait_exit(r, COLLECTOR);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 78);
+	snprintf(command, sizeof(command), "grep -q 'go together: both, or neither' '%s/collector.log'", r->dir);
+	assert_int_equal(system(command), 0);
+}
+
 static void problems_explain_themselves_in_both_languages(void **state)
 {
 	struct ring *r = *state;
@@ -257,6 +308,8 @@ int main(void)
 		AT_A_COLLECTOR(who_guesses_keys_is_slowed_and_those_who_have_one_are_not),
 		AT_A_COLLECTOR(an_idempotency_key_is_bare_or_quoted_and_is_checked),
 		AT_A_COLLECTOR(a_key_with_a_rate_learns_where_it_stands),
+		AT_A_COLLECTOR(a_page_of_any_origin_may_send_feedback),
+		AT_A_COLLECTOR(tls_files_are_relative_to_the_installation_and_go_together),
 		AT_A_COLLECTOR(problems_explain_themselves_in_both_languages),
 		AT_A_COLLECTOR(the_description_is_served_once_and_then_known),
 		AT_A_COLLECTOR(preferences_have_pointers_and_are_kept_once),
