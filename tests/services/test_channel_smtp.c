@@ -327,6 +327,11 @@ static void what_is_held_when_unknown_is_never_sent_twice(void **state)
 	live_until(fx, is(fx, 1, "state", "held"));
 	live(fx, 60 * MINUTE);
 	assert_int_equal(smtp_server_taken(server, NULL), 1);
+	char id[HY_ID_TEXT]; /* but by staff, who have looked */
+	hy_id_text(nf_notice(TICKET, 1, 1, HUIYIN__NOTICE_KIND__NOTICE_RESOLVED), id);
+	assert_int_equal(fx_ask(fx, "delivery.resend", (const char *[]){ "notice", id, NULL }, NULL), HY_OK);
+	live_until(fx, nf_outcomes(fx, OUTCOME(TOLD)) == 1);
+	assert_int_equal(smtp_server_taken(server, NULL), 2);
 }
 
 static void one_that_never_reached_its_dot_goes_at_once_after_a_restart(void **state)
