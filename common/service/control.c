@@ -290,6 +290,8 @@ int control_run(struct hy_daemon *d, const Huiyin__Ask *ask, struct hy_buffer *j
 	if (r.command->changes && ask->id.len != 16)
 		return hy_fail(f, HY_BAD_INPUT, "a command that changes something carries an id of 16 bytes");
 	int err = r.command->changes ? step_alone(d, run_command, &r) : look(d, &r);
+	if (r.command->changes && err == HY_OK)
+		hy_daemon_work_soon(d); /* it may have made something due */
 	json_decref(r.ask.result);
 	if (err)
 		hy_fail(f, err, "%s", r.ask.fault.text[0] ? r.ask.fault.text : hy_err_text(err));
