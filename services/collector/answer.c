@@ -115,7 +115,7 @@ static void send_kept(const struct answer *a, struct hy_request *q)
 	hy_buffer_text(&text, "],\"ids\":[");
 	hy_buffer_bytes(&text, hy_buffer_view(&a->ids));
 	hy_buffer_text(&text, "]}");
-	if (text.err) /* it is kept, and can't be told: sent again it is a duplicate */
+	if (text.err || a->ids.err || a->rejected.err) /* it is kept, and can't be told: sent again it is a duplicate */
 		reception_later(q, 503, "busy", "No memory for the answer. What has an id may be sent again.", 1000);
 	else
 		hy_http_reply(q, 202, "application/json", hy_buffer_view(&text));

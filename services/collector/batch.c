@@ -94,6 +94,8 @@ static void close_part(struct batch *b)
 	for (size_t i = 0; i < s->count; i++)
 		good += s->items[i].ok;
 	p->err = good ? accept_submit(s) : HY_OK;
+	if (good == 0)
+		hy_count(b->collector->daemon, "rejected_total", (int64_t)s->count);
 	p->done = p->err || good == 0;
 }
 

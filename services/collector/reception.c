@@ -275,6 +275,7 @@ void reception_finish(struct submission *s)
 	for (size_t i = 0; i < s->count; i++)
 		good += s->items[i].ok;
 	if (good == 0) {
+		hy_count(s->collector->daemon, "rejected_total", (int64_t)s->count);
 		s->answer(s, HY_OK);
 		return;
 	}
