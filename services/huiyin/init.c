@@ -98,24 +98,21 @@ static int make_yaml(const struct init *o, const char *hash, struct hy_buffer *o
 		"  - { name: app-default, hash: %s, project: default, scopes: [feedback], rate: unlimited }\n\n",
 		hash);
 	hy_buffer_text(out,
-		"# Clients you already use: which events of Segment and CloudEvents are feedback, and where in them "
-		"the words "
-		"stand, when the\n"
-		"# usual names and places don't fit. Pointers go into a Segment call, and into the data of a "
-		"CloudEvent. What is "
-		"said here comes\n"
-		"# before what is built in.\n"
+		"# Clients you already use: which events of Segment and CloudEvents are feedback, and where their words\n"
+		"# stand, when the usual names and places don't fit. Pointers go into a Segment call, and into the data\n"
+		"# of a CloudEvent. What is said here comes before what is built in.\n"
 		"# mapping:\n"
 		"#   segment:\n"
 		"#     events:\n"
-		"#       - { event: Checkout Rated, kind: survey, scale: csat, score: /properties/answer, text: "
-		"/properties/remarks }\n"
+		"#       - event: Checkout Rated\n"
+		"#         kind: survey\n"
+		"#         scale: csat\n"
+		"#         score: /properties/answer\n"
+		"#         text: [/properties/remarks, /properties/reason]\n"
 		"#     other: drop   # keep: every other event with words or a score is feedback, too\n"
 		"#   cloudevents:\n"
 		"#     types:\n"
-		"#       - { type: com.example.survey.*, kind: survey, scale: nps, score: /answers/nps, text: "
-		"/answers/why, "
-		"customer: /user/id }\n\n");
+		"#       - { type: com.example.survey.*, scale: nps, score: /answers/nps, customer: /user/id }\n\n");
 	int err = put_defaults(out, f);
 	return err ? err : out->err;
 }

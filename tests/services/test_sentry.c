@@ -43,6 +43,8 @@ static void an_envelope_gives_the_same_in_pieces_of_any_size(void **state)
 		{ "{}\n{\"type\":\"event\"}\n{\"message\":1}\n\n{\"type\":\"feedback\",\"length\":null}\n1\n{\"type\":"
 		  "\"feedback\"}\n2\n",
 			2, "1", "2" },
+		{ "{}\n{\"type\":\"feedback\"}\n{}\n{\"type\":\"attachment\",\"length\":3}\nabc\n{\"type\":\"x\"}\nabc",
+			1, "{}", "{}" },
 		{ "{}\n{\"type\":\"session\"}", 0, NULL, NULL },
 		{ "{}\n{\"type\":\"feedback\"}\n", 1, "", "" },
 		{ "{}\n{\"type\":\"feedback\"}", 1, "", "" },
