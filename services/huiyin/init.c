@@ -98,9 +98,9 @@ static int make_yaml(const struct init *o, const char *hash, struct hy_buffer *o
 		"  - { name: app-default, hash: %s, project: default, scopes: [feedback], rate: unlimited }\n\n",
 		hash);
 	hy_buffer_text(out,
-		"# Clients you already use: which events of Segment and CloudEvents are feedback, and where their words\n"
-		"# stand, when the usual names and places don't fit. Pointers go into a Segment call, and into the data\n"
-		"# of a CloudEvent. What is said here comes before what is built in.\n"
+		"# Clients you already use: which events of Segment and CloudEvents are feedback, and where their\n"
+		"# words stand, when the usual names and places don't fit. Pointers go into a Segment call, and into\n"
+		"# the data of a CloudEvent. What is said here comes before what is built in.\n"
 		"# mapping:\n"
 		"#   segment:\n"
 		"#     events:\n"
