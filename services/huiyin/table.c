@@ -169,9 +169,13 @@ static void judge(struct table *t, struct table_row *out, bool open)
 		out->last = out->first;
 		t->lost = true;
 	} else if (t->large) {
-		blame(out, "lines %llu to %llu are one row of more than %zu KiB%s", (unsigned long long)out->first,
-			(unsigned long long)out->last, TABLE_ROW_MAX >> 10,
-			t->broken || open ? ": a quote is not closed" : "");
+		const char *tail = t->broken || open ? ": a quote is not closed" : "";
+		if (out->first == out->last)
+			blame(out, "the row has more than %zu KiB%s", TABLE_ROW_MAX >> 10, tail);
+		else
+			blame(out, "lines %llu to %llu are one row of more than %zu KiB%s",
+				(unsigned long long)out->first, (unsigned long long)out->last, TABLE_ROW_MAX >> 10,
+				tail);
 		t->lost = t->broken || open;
 	} else if (!hy_utf8_valid(hy_buffer_view(&t->raw))) {
 		blame(out, "it is not %s", source_encoding(t->source));

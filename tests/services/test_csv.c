@@ -185,8 +185,7 @@ static void a_row_that_is_too_long_is_told_with_its_lines_and_the_next_one_is_re
 	write_file(fx, b.data, b.size);
 	hy_buffer_free(&b);
 	assert_int_equal(open_it(fx), HY_OK);
-	assert_string_equal(
-		read_all(fx), SAYS("2", "a") "3! lines 3 to 3 are one row of more than 128 KiB\n" SAYS("4", "b"));
+	assert_string_equal(read_all(fx), SAYS("2", "a") "3! the row has more than 128 KiB\n" SAYS("4", "b"));
 }
 
 static void a_table_without_sense_is_refused_with_a_word_on_why(void **state)
