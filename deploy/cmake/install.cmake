@@ -10,5 +10,6 @@ install(DIRECTORY deploy/systemd/ DESTINATION lib/systemd/system
   FILES_MATCHING PATTERN *.service PATTERN *.socket PATTERN *.target PATTERN *.conf)
 install(FILES deploy/systemd/huiyin.sysusers DESTINATION lib/sysusers.d RENAME huiyin.conf)
 install(FILES deploy/systemd/huiyin.tmpfiles DESTINATION lib/tmpfiles.d RENAME huiyin.conf)
+install(FILES deploy/systemd/notifier-smtp.conf.example DESTINATION ${CMAKE_INSTALL_DOCDIR})
 # What may stand before the collector; to be copied and adapted.
 install(DIRECTORY deploy/front DESTINATION ${CMAKE_INSTALL_DOCDIR})

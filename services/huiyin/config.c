@@ -95,11 +95,20 @@ static bool is_loopback(const char *url)
 	return strncmp(host, "127.", 4) == 0 || strncmp(host, "localhost", 9) == 0 || strncmp(host, "[::1]", 5) == 0;
 }
 
+/* A text of a part that only another daemon's table knows; "" when it isn't said. */
+static const char *text_in(const struct hy_conf *c, const char *part, const char *name)
+{
+	const struct hy_conf_node *tree = hy_conf_tree(c, part), *node = tree ? hy_conf_get(tree, name) : NULL;
+	const char *text = node ? hy_conf_scalar(node) : NULL;
+	return text ? text : "";
+}
+
 /* What no daemon can call a fault, but nobody wants. */
 void huiyin_config_warnings(const char *dir, json_t *warnings)
 {
 	static const struct hy_conf_row rows[] = {
 		{ "public_url", HY_CONF_TEXT, "http://127.0.0.1:8080", "", NULL, 0, 0 },
+		{ "notify", HY_CONF_TREE, NULL, "", NULL, 0, 0 },
 		{ "smtp", HY_CONF_TREE, NULL, "", NULL, 0, 0 },
 		{ "http", HY_CONF_TREE, NULL, "", NULL, 0, 0 },
 		{ 0 },
@@ -111,10 +120,17 @@ void huiyin_config_warnings(const char *dir, json_t *warnings)
 	hy_conf_open(&c, path, tables, NULL);
 	const char *url = hy_conf_text(c, "public_url");
 	const struct hy_conf_node *http = hy_conf_tree(c, "http"), *listen = http ? hy_conf_get(http, "listen") : NULL;
-	if (hy_conf_tree(c, "smtp") && is_loopback(url))
+	bool smtp = strcmp(text_in(c, "notify", "channel"), "smtp") == 0;
+	if (smtp && is_loopback(url))
 		json_array_append_new(warnings, json_sprintf("mail goes out by SMTP, but its links lead to %s: nobody "
 							     "else can open them; set public_url",
 							url));
+	snprintf(path, sizeof(path), "%s/keys/smtp.password", dir);
+	if (smtp && *text_in(c, "smtp", "user") && access(path, F_OK) != 0 && errno == ENOENT)
+		json_array_append_new(
+			warnings, json_sprintf("smtp.user is %s, but %s is not there: write the password into it, then "
+					       "chmod 600; without it the notifier does not start",
+					  text_in(c, "smtp", "user"), path));
 	if (listen && !is_loopback(hy_conf_scalar(listen)) && is_loopback(url))
 		json_array_append_new(warnings,
 			json_sprintf("the collector listens on %s, but links in notices lead to %s; set public_url",

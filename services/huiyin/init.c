@@ -42,11 +42,22 @@ static const struct hy_conf_row daemon_rows[] = {
 		"auto|always" },
 	{ "door.forget", HY_CONF_DURATION, "30d",
 		"How long the numbers of a client that sends nothing are remembered; after it they begin anew" },
-	{ "notify.channel", HY_CONF_WORD, "file", "How notices leave: file writes each as outbox/ID.eml", "file" },
+	{ "notify.channel", HY_CONF_WORD, "file",
+		"How notices leave: file writes each as outbox/ID.eml, smtp gives them to a mail server", "file|smtp" },
 	{ "notify.from", HY_CONF_TEXT, "Huiyin <feedback@localhost>", "Who signs notices: Name <address>" },
 	{ "notify.unknown", HY_CONF_WORD, "resend-once",
 		"When nobody knows whether a notice got through: send it once more, or hold it for staff",
 		"resend-once|hold" },
+	{ "smtp.host", HY_CONF_TEXT, "", "The mail server that takes our mail: a name or an address" },
+	{ "smtp.port", HY_CONF_INT, "0", "Its port; 0 is 587, with security tls 465, with none 25" },
+	{ "smtp.security", HY_CONF_WORD, "starttls",
+		"starttls is demanded before anything is said; tls from the first byte; none for a server on this "
+		"machine",
+		"starttls|tls|none" },
+	{ "smtp.user", HY_CONF_TEXT, "", "Who signs in; the password stands in keys/smtp.password. \"\" = nobody" },
+	{ "smtp.connections", HY_CONF_INT, "4", "Connections to it at once" },
+	{ "smtp.bounce", HY_CONF_TEXT, "",
+		"Where bounces go, each mail with a sign of its own behind the name. \"\" = notify.from" },
 	{ 0 },
 };
 

@@ -27,6 +27,7 @@ static const struct {
 	{ "collector", "door.curve", true },
 	{ "notifier", "contact.key" },
 	{ "notifier", "follow-up.key" },
+	{ "notifier", "smtp.password", true },
 };
 #define NEEDS (sizeof(needs) / sizeof(needs[0]))
 

@@ -2,6 +2,8 @@
 /* The command without daemons: what it makes of lines, lists, numbers, and answers that others have given. */
 #include "support/test.h"
 
+#include <sys/stat.h>
+
 #include "huiyin/account.h"
 #include "huiyin/huiyin.h"
 #include "huiyin/keylist.h"
@@ -282,6 +284,44 @@ static void a_line_is_cut_by_columns_and_never_inside_a_character(void **state)
 	hy_buffer_free(&b);
 }
 
+/* ---- what the configuration leads to ---- */
+
+static size_t warnings(const char *dir, const char *yaml, const char *word)
+{
+	char path[4096];
+	size_t found = 0, i;
+	json_t *list = json_array(), *w;
+	snprintf(path, sizeof(path), "%s/huiyin.yaml", dir);
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(yaml, f);
+	fclose(f);
+	huiyin_config_warnings(dir, list);
+	json_array_foreach(list, i, w) found += strstr(json_string_value(w), word) != NULL;
+	json_decref(list);
+	return found;
+}
+
+static void mail_that_can_not_work_is_warned_of(void **state)
+{
+	(void)state;
+	char *dir = test_mkdir(), path[4096];
+	snprintf(path, sizeof(path), "%s/keys", dir);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(warnings(dir, "smtp: { host: a.example, user: care }\n", ""), 0); /* nobody uses it */
+	assert_int_equal(warnings(dir, "notify: { channel: smtp }\nsmtp: { host: a.example }\n", "public_url"), 1);
+	static const char yaml[] = "public_url: https://huiyin.example\nnotify: { channel: smtp }\nsmtp: { host: "
+				   "a.example, user: care }\n";
+	assert_int_equal(warnings(dir, yaml, "public_url"), 0);
+	assert_int_equal(warnings(dir, yaml, "keys/smtp.password"), 1);
+	snprintf(path, sizeof(path), "%s/keys/smtp.password", dir);
+	FILE *f = fopen(path, "w");
+	assert_non_null(f);
+	fclose(f);
+	assert_int_equal(warnings(dir, yaml, ""), 0);
+	test_rmdir(dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -301,6 +341,7 @@ int main(void)
 		cmocka_unit_test(a_row_too_many_is_unaccounted_too),
 		cmocka_unit_test(the_median_is_the_step_with_the_middle_answer),
 		cmocka_unit_test(a_line_is_cut_by_columns_and_never_inside_a_character),
+		cmocka_unit_test(mail_that_can_not_work_is_warned_of),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
