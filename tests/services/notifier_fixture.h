@@ -39,13 +39,13 @@ static struct fx *nf_open(const char *yaml)
 	return fx;
 }
 
-static int nf_setup(void **state)
+static inline int nf_setup(void **state)
 {
 	*state = nf_open("follow_up: { receipt: no }\n");
 	return 0;
 }
 
-static int nf_teardown(void **state)
+static inline int nf_teardown(void **state)
 {
 	fx_close(*state);
 	return 0;
