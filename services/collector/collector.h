@@ -40,7 +40,7 @@ struct collector {
 	struct strangers *strangers; /* server thread */
 	struct manual *manual;       /* server thread */
 	struct mapping *mapping;     /* read once; any thread */
-	int64_t batch_room;          /* server thread: bytes that batches may still hold */
+	int64_t batch_room;          /* server thread: bytes that batches and envelopes may still hold */
 	struct hy_loop *server;
 };
 

@@ -10,14 +10,20 @@
 
 /* ---- who asks, and how fast ---- */
 
+bool reception_guesses(struct collector *c, struct hy_request *q)
+{
+	int64_t wait = strangers_wrong(c->strangers, hy_http_peer(q), hy_mono_ms());
+	if (wait == 0)
+		return false;
+	hy_http_add_header(q, "Connection", "close"); /* the next guess costs a connection */
+	reception_later(q, 429, "strangers", "Too many unknown keys from this address.", wait);
+	return true;
+}
+
 static struct hy_api_key *unknown(struct collector *c, struct hy_request *q, bool named)
 {
-	int64_t wait = named ? strangers_wrong(c->strangers, hy_http_peer(q), hy_mono_ms()) : 0;
-	if (wait) {
-		hy_http_add_header(q, "Connection", "close"); /* the next guess costs a connection */
-		reception_later(q, 429, "strangers", "Too many unknown keys from this address.", wait);
+	if (named && reception_guesses(c, q))
 		return NULL;
-	}
 	hy_http_add_header(q, "WWW-Authenticate", "Bearer realm=\"huiyin\"");
 	hy_http_problem(q, 401, "unauthorized",
 		named ? "This key is not known here." : "A key is needed: Authorization: Bearer hy_...", NULL);
@@ -120,12 +126,7 @@ struct hy_api_key *reception_admit(struct collector *c, struct hy_request *q, co
 	struct hy_api_key *key = reception_key(c, q);
 	if (!key || !reception_takes(q, types))
 		return NULL;
-	int64_t wait = hy_api_key_spend(key, 1);
-	if (!fits(q, key, wait))
-		return NULL;
-	if (key->rate > 0)
-		key->tokens += 1; /* only looked: what it costs is known when the body is */
-	return key;
+	return fits(q, key, hy_api_key_wait(key)) ? key : NULL; /* what it costs is known when the body is */
 }
 
 void reception_head(struct hy_request *q, void *collector)

@@ -10,6 +10,8 @@
 struct hy_api_key *reception_key(struct collector *c, struct hy_request *q);
 /* The same for a key that stands elsewhere: in the query, in the body. */
 struct hy_api_key *reception_key_text(struct collector *c, struct hy_request *q, struct hy_bytes text);
+/* A key that nobody has was named: true, and 429, when its address has named too many. Both above ask. */
+bool reception_guesses(struct collector *c, struct hy_request *q);
 /* Takes `items` from the key's bucket and tells where it stands (RateLimit, RateLimit-Policy); 429 with Retry-After when they don't fit. */
 bool reception_rate(struct hy_request *q, struct hy_api_key *key, size_t items);
 /* Tells where the bucket stands, nothing more; `wait_ms` > 0: it is empty for so long. */

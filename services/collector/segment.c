@@ -146,6 +146,12 @@ static struct hy_api_key *key_of(struct collector *c, struct hy_request *q, cons
 	return reception_key_text(c, q, hy_bytes_text(hy_json_text(root, "writeKey", "")));
 }
 
+void segment_head(struct hy_request *q, void *arg)
+{
+	if (hy_http_header(q, "Authorization"))
+		reception_key(arg, q);
+}
+
 static bool size_fits(const struct hy_json *call)
 {
 	struct hy_buffer text = { 0 };

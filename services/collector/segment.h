@@ -14,6 +14,8 @@
 #define SEGMENT_BATCH_MAX ((size_t)500 * 1024)
 #define SEGMENT_BODY_MAX ((size_t)512 * 1024)
 
+/* Refuses a stranger before the body, where the key comes before it. */
+void segment_head(struct hy_request *q, void *arg);
 void segment_post(struct hy_request *q, void *arg);
 void segment_settings(struct hy_request *q, void *arg);
 
@@ -29,7 +31,7 @@ bool segment_item(const struct intake *in, const struct map_door *door, const st
 /* The routes' rows: all clients' spellings. */
 #define SEGMENT_POST(path)                                                                                             \
 	{                                                                                                              \
-		"POST", path, SEGMENT_BODY_MAX, segment_post, NULL, NULL, true, true                                   \
+		"POST", path, SEGMENT_BODY_MAX, segment_post, segment_head, NULL, true, true                           \
 	}
 #define SEGMENT_ROUTES                                                                                                 \
 	SEGMENT_POST("/v1/track"), SEGMENT_POST("/v1/identify"), SEGMENT_POST("/v1/page"), SEGMENT_POST("/v1/screen"), \

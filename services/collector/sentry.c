@@ -1,7 +1,6 @@
 #include "sentry.h"
 #include "mapped.h"
 #include "reception.h"
-#include "strangers.h"
 
 #include <math.h>
 #include <sodium.h>
@@ -73,10 +72,12 @@ struct visit {
 	char key[65]; /* "" = the envelope's own */
 };
 
-static void visit_free(struct visit **v)
+static void visit_free(struct collector *c, struct visit **v)
 {
-	if (*v)
+	if (*v) {
+		c->batch_room += (int64_t)(*v)->envelope.held;
 		sentry_envelope_free(&(*v)->envelope);
+	}
 	free(*v);
 	*v = NULL;
 }
@@ -96,12 +97,8 @@ static struct hy_api_key *key_of(struct collector *c, struct hy_request *q, cons
 {
 	struct hy_api_key *key = hy_keys_find_text(hy_daemon_keys(c->daemon), hy_bytes_text(text));
 	char project[16] = "";
-	int64_t wait = key ? 0 : strangers_wrong(c->strangers, hy_http_peer(q), hy_mono_ms());
-	if (wait) {
-		hy_http_add_header(q, "Connection", "close");
-		reception_later(q, 429, "strangers", "Too many unknown keys from this address.", wait);
+	if (!key && text[0] && reception_guesses(c, q))
 		return NULL;
-	}
 	if (key)
 		snprintf(project, sizeof(project), "%u", key->project);
 	if (key && key->may_feedback && strcmp(hy_http_param(q, "project"), project) == 0)
@@ -118,10 +115,14 @@ static struct hy_api_key *key_of(struct collector *c, struct hy_request *q, cons
 
 static bool on_piece(struct hy_request *q, struct hy_bytes bytes, void *arg)
 {
+	struct collector *c = arg;
 	struct visit *v = hy_http_note(q);
 	struct hy_fault f;
-	(void)arg;
+	size_t before = v->envelope.held;
 	int err = sentry_envelope_put(&v->envelope, bytes, &f);
+	c->batch_room -= (int64_t)(v->envelope.held - before);
+	if (err == HY_OK && c->batch_room < 0)
+		err = HY_NO_MEMORY;
 	if (err == HY_NO_MEMORY)
 		reception_busy(q, HY_BUSY);
 	else if (err)
@@ -150,8 +151,7 @@ void sentry_head(struct hy_request *q, void *arg)
 void sentry_dropped(struct hy_request *q, void *arg)
 {
 	struct visit *v = hy_http_note(q);
-	(void)arg;
-	visit_free(&v);
+	visit_free(arg, &v);
 }
 
 /* ---- keeping and answering ---- */
@@ -232,5 +232,5 @@ void sentry_post(struct hy_request *q, void *arg)
 		take(c, q, &v->envelope, key);
 	else if (key)
 		reply(q, v->envelope.event_id);
-	visit_free(&v);
+	visit_free(c, &v);
 }

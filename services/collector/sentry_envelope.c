@@ -93,9 +93,10 @@ static int hold(struct sentry_envelope *e, struct hy_bytes bytes, struct hy_faul
 	if (e->type == SENTRY_OTHER)
 		return HY_OK;
 	struct hy_buffer *payload = &e->items[e->count - 1].payload;
-	if (bytes.size > SENTRY_PAYLOAD_MAX - payload->size)
-		return broken(e, HY_TOO_LARGE, f, "a feedback has at most 256 KiB");
+	if (bytes.size > SENTRY_HELD_MAX - e->held)
+		return broken(e, HY_TOO_LARGE, f, "the feedbacks of an envelope have at most 256 KiB together");
 	hy_buffer_bytes(payload, bytes);
+	e->held += bytes.size;
 	return payload->err ? broken(e, HY_NO_MEMORY, f, "no memory for a feedback") : HY_OK;
 }
 

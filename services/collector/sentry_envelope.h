@@ -11,7 +11,7 @@
 
 #define SENTRY_ITEMS 20 /* held of one envelope; more are a fault */
 #define SENTRY_LINE_MAX ((size_t)16 << 10) /* a header */
-#define SENTRY_PAYLOAD_MAX ((size_t)256 << 10) /* of an item that is held */
+#define SENTRY_HELD_MAX ((size_t)256 << 10) /* of all that is held together */
 
 enum sentry_type { SENTRY_OTHER, SENTRY_FEEDBACK, SENTRY_REPORT };
 
@@ -25,6 +25,7 @@ struct sentry_envelope {
 	int64_t sent_ms; /* 0 = not told */
 	struct sentry_item items[SENTRY_ITEMS];
 	size_t count;
+	size_t held; /* bytes of their payloads */
 	/* its own */
 	struct hy_json_reader *json;
 	enum { SENTRY_HEADER, SENTRY_ITEM_HEADER, SENTRY_BYTES, SENTRY_BEHIND, SENTRY_REST, SENTRY_BROKEN } state;

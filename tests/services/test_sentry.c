@@ -126,7 +126,7 @@ static void what_is_too_large_is_refused_and_a_screenshot_is_not_held(void **sta
 	for (int held = 0; held < 2; held++) {
 		hy_buffer_clear(&b);
 		hy_buffer_printf(&b, "{}\n{\"type\":\"%s\"}\n", held ? "feedback" : "event");
-		for (size_t i = 0; i <= SENTRY_PAYLOAD_MAX; i++)
+		for (size_t i = 0; i <= SENTRY_HELD_MAX; i++)
 			hy_buffer_byte(&b, ' ');
 		hy_buffer_text(&b, "\n{\"type\":\"feedback\"}\n{}");
 		assert_int_equal(take(c, &e, hy_buffer_view(&b), 1000, &f), held ? HY_TOO_LARGE : HY_OK);
