@@ -204,9 +204,11 @@ static bool read_headers(const struct hy_request *q, struct headers *h, struct c
 static bool version_is_known(struct hy_request *q, const char *specversion)
 {
 	char detail[160];
+	bool plain = strlen(specversion) <= 20 && !specversion[strspn(specversion, "0123456789.")];
 	if (strcmp(specversion, "1.0") == 0)
 		return true;
-	snprintf(detail, sizeof(detail), "CloudEvents 1.0 is understood here; specversion is '%.40s'.", specversion);
+	snprintf(detail, sizeof(detail), "CloudEvents 1.0 is understood here; specversion is '%s'.",
+		plain ? specversion : "...");
 	hy_http_problem(q, 400, "specversion", detail, NULL);
 	return false;
 }
@@ -231,16 +233,18 @@ static bool read_one(
 	return version_is_known(q, e->specversion);
 }
 
+/* 0 when the request was answered: an empty batch is one, too. */
 static size_t count_batch(struct hy_request *q, const struct hy_json *root)
 {
-	bool array = root->type == HY_JSON_ARRAY;
-	if (array && root->count && root->count <= EVENTS_MAX)
+	if (root->type != HY_JSON_ARRAY)
+		hy_http_problem(q, 400, "invalid", "A batch is an array of events.", NULL);
+	else if (root->count > EVENTS_MAX)
+		hy_http_problem(q, 422, "invalid", "More than 5,000 events in one batch.", NULL);
+	else if (root->count == 0)
+		reception_reply(
+			q, 202, json_pack("{s:i, s:i, s:[], s:[]}", "accepted", 0, "duplicates", 0, "rejected", "ids"));
+	else
 		return root->count;
-	hy_http_problem(q, array ? 422 : 400, "invalid",
-		!array        ? "A batch is an array of events."
-		: root->count ? "More than 5,000 events in one batch."
-			      : "The batch is empty.",
-		NULL);
 	return 0;
 }
 

@@ -55,6 +55,9 @@ async function a_batch_keeps_the_good_and_names_the_bad() {
 	assert.equal(last.body.rejected[0].index, 1);
 	assert.equal(last.body.rejected[0].errors[0].pointer, '/1/data');
 	said('first-of-batch');
+	await send({ headers: { 'Content-Type': 'application/cloudevents-batch+json' }, body: '[]' });
+	assert.equal(last.status, 202);
+	assert.equal(last.body.accepted, 0);
 	said('same-id-other-source');
 }
 
