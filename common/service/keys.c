@@ -214,3 +214,11 @@ int64_t hy_api_key_spend(struct hy_api_key *key, size_t items)
 	}
 	return (int64_t)(((double)items - key->tokens) / key->rate * 1000) + 1;
 }
+
+int64_t hy_api_key_wait(const struct hy_api_key *key)
+{
+	if (key->rate <= 0)
+		return 0;
+	double tokens = key->tokens + (double)(hy_mono_ms() - key->filled_ms) / 1000 * key->rate;
+	return tokens >= 1 ? 0 : (int64_t)((1 - tokens) / key->rate * 1000) + 1;
+}

@@ -37,5 +37,7 @@ struct hy_api_key *hy_keys_find_text(struct hy_keys *k, struct hy_bytes text);
 const struct hy_api_key *hy_keys_row(const struct hy_keys *k, size_t i);
 /* Takes `items` from the key's bucket: 0, or the ms to wait before they would fit. */
 int64_t hy_api_key_spend(struct hy_api_key *key, size_t items);
+/* The ms until at least one item would fit, now 0; takes nothing. */
+int64_t hy_api_key_wait(const struct hy_api_key *key);
 
 #endif

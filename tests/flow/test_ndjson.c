@@ -351,6 +351,35 @@ static void a_store_that_fills_up_in_the_middle_names_what_may_come_again(void *
 	hy_buffer_free(&b);
 }
 
+static void a_key_that_is_revoked_in_the_middle_ends_it_and_what_was_kept_stays(void **state)
+{
+	struct ring *r = *state;
+	char command[4300];
+	struct hy_buffer b = { 0 };
+	struct web_answer a = { 0 };
+	put_lines(&b, 0, 1500);
+	int fd = dial(r);
+	say_head(fd, r, "", 4 * b.size);
+	assert_true(web_send(fd, b.data, b.size));
+	snprintf(command, sizeof(command), "sed -i -E '/name: app-default/d; s/^keys:$/keys: []/' '%s/huiyin.yaml'",
+		r->dir);
+	assert_int_equal(system(command), 0);
+	int64_t until = hy_mono_ms() + 60000;
+	while (ring_post(r, "{\"text\":\"and now?\"}", NULL) != 401) { /* the file is looked at every two seconds */
+		assert_true(hy_mono_ms() < until);
+		usleep(50000);
+	}
+	for (int i = 0; i < 3; i++)
+		assert_true(web_send(fd, b.data, b.size));
+	a = web_read(fd);
+	assert_int_equal(a.status, 401);
+	close(fd);
+	json_t *health = ring_ask(r, COLLECTOR, "health", NULL, NULL);
+	assert_true(number(json_object_get(health, "feedback"), "emitted") >= 1000);
+	json_decref(health);
+	hy_buffer_free(&b);
+}
+
 /* Killed while parts are being kept, sent again as a whole: each once, and the account adds up. */
 static void a_batch_cut_by_kill_9_is_sent_again_and_each_line_is_there_once(void **state)
 {
@@ -391,6 +420,7 @@ int main(void)
 		AT_A_COLLECTOR(a_body_of_very_many_lines_is_read_as_far_as_said),
 		cmocka_unit_test_setup_teardown(
 			a_store_that_fills_up_in_the_middle_names_what_may_come_again, open_only, close_ring),
+		AT_A_COLLECTOR(a_key_that_is_revoked_in_the_middle_ends_it_and_what_was_kept_stays),
 		cmocka_unit_test_setup_teardown(where_the_rate_ends_the_rest_may_come_again, open_only, close_ring),
 		cmocka_unit_test_setup_teardown(
 			a_batch_cut_by_kill_9_is_sent_again_and_each_line_is_there_once, open_only, close_ring),

@@ -69,6 +69,20 @@ static void says(struct web_answer a, int status, const char *words)
 		fail_msg("%d, not %d, or without '%s': %s%s", a.status, status, words, a.head, a.body);
 }
 
+static void set_rate(struct ring *r, const char *rate)
+{
+	char command[4300];
+	ring_kill(r, COLLECTOR, SIGTERM);
+	snprintf(command, sizeof(command), "sed -i 's|rate: unlimited|rate: %s|' '%s/huiyin.yaml'", rate, r->dir);
+	assert_int_equal(system(command), 0);
+	ring_start(r, COLLECTOR, NULL);
+	int64_t until = hy_mono_ms() + 60000;
+	while (ring_http(r, "GET", "/healthz", NULL, NULL, NULL) != 200) {
+		assert_true(hy_mono_ms() < until);
+		usleep(20000);
+	}
+}
+
 static void what_is_not_taken_is_refused_with_what_would_be(void **state)
 {
 	struct ring *r = *state;
@@ -157,14 +171,7 @@ static void an_idempotency_key_is_bare_or_quoted_and_is_checked(void **state)
 static void a_key_with_a_rate_learns_where_it_stands(void **state)
 {
 	struct ring *r = *state;
-	char command[4300];
-	ring_kill(r, COLLECTOR, SIGTERM);
-	snprintf(command, sizeof(command), "sed -i 's|rate: unlimited|rate: 1/min|' '%s/huiyin.yaml'", r->dir);
-	assert_int_equal(system(command), 0);
-	ring_start(r, COLLECTOR, NULL);
-	int64_t until = hy_mono_ms() + 60000;
-	while (ring_http(r, "GET", "/healthz", NULL, NULL, NULL) != 200 && hy_mono_ms() < until)
-		usleep(20000);
+	set_rate(r, "1/min");
 	struct web_answer a = post(r, "/v1/feedback", JSON, "{\"text\":\"one\"}");
 	says(a, 202, "ids");
 	assert_non_null(strstr(a.head, "\r\nRateLimit: \"ingest\";r=0;t=0\r\n"));
@@ -173,6 +180,29 @@ static void a_key_with_a_rate_learns_where_it_stands(void **state)
 	says(a, 429, "/problems/rate");
 	assert_non_null(strstr(a.head, "\r\nRetry-After: "));
 	assert_non_null(strstr(a.head, "\r\nRateLimit: \"ingest\";r=0;t="));
+}
+
+static void an_array_larger_than_a_seconds_worth_waits_but_not_for_ever(void **state)
+{
+	struct ring *r = *state;
+	set_rate(r, "2/s");
+	int64_t until = hy_mono_ms() + 120000;
+	for (int taken = 0; taken < 2;) {
+		struct web_answer a = post(r, "/v1/feedback", JSON,
+			"[{\"text\":\"a\"},{\"text\":\"b\"},{\"text\":\"c\"},{\"text\":\"d\"},{\"text\":\"e\"}]");
+		assert_true(a.status == 202 || a.status == 429);
+		assert_true(hy_mono_ms() < until);
+		taken += a.status == 202;
+		usleep(100000);
+	}
+}
+
+static void a_body_that_cant_be_read_costs_its_token(void **state)
+{
+	struct ring *r = *state;
+	set_rate(r, "1/min");
+	says(post(r, "/v1/feedback", JSON, "{\"broken"), 400, "/problems/json");
+	says(post(r, "/v1/feedback", JSON, "{\"broken"), 429, "/problems/rate");
 }
 
 static void a_page_of_any_origin_may_send_feedback(void **state)
@@ -308,6 +338,8 @@ int main(void)
 		AT_A_COLLECTOR(who_guesses_keys_is_slowed_and_those_who_have_one_are_not),
 		AT_A_COLLECTOR(an_idempotency_key_is_bare_or_quoted_and_is_checked),
 		AT_A_COLLECTOR(a_key_with_a_rate_learns_where_it_stands),
+		AT_A_COLLECTOR(an_array_larger_than_a_seconds_worth_waits_but_not_for_ever),
+		AT_A_COLLECTOR(a_body_that_cant_be_read_costs_its_token),
 		AT_A_COLLECTOR(a_page_of_any_origin_may_send_feedback),
 		AT_A_COLLECTOR(tls_files_are_relative_to_the_installation_and_go_together),
 		AT_A_COLLECTOR(problems_explain_themselves_in_both_languages),
