@@ -130,7 +130,7 @@ static void *background(void *arg)
 		atomic_store(&c->asleep, false);
 	}
 	c->spool_again_ms = 0;
-	while (queue_store(c, INT64_MAX) == 0)
+	while (queue_store(c, hy_mono_ms()) == 0)
 		;
 	return NULL;
 }
@@ -372,7 +372,7 @@ int hy_client_stats(const struct hy_client *client, struct hy_client_stats *out)
 		return HY_CLIENT_FORKED;
 	uint64_t last_n = atomic_load(&c->ring.last_n);
 	pthread_mutex_lock(&c->lock);
-	uint64_t gone_n = c->spool ? c->spooled_n : c->settled_n;
+	uint64_t gone_n = c->spool && c->spooled_n > c->settled_n ? c->spooled_n : c->settled_n;
 	pthread_mutex_unlock(&c->lock);
 	struct hy_client_stats s = {
 		.size = out->size,

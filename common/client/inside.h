@@ -68,7 +68,10 @@ struct hy_client {
 	void *door_state;
 	struct hy_arena *arena;
 	struct spool *spool; /* NULL: memory alone */
-	struct run run;      /* of the ring, without a spool */
+	struct run run;      /* of the ring, where items are sent from it: without a spool, and while `direct` */
+	/* While the disk can't be written to and the spool has nothing left to be sent, items are sent as if there were no spool. */
+	bool direct;
+	struct place spool_at;  /* `at`, meanwhile */
 	uint64_t taken_at;   /* with a spool: the ring's offset up to which it has been written there */
 	int64_t spool_again_ms, spool_wait_ms;
 	struct place at;     /* what is to be sent next */
@@ -88,6 +91,8 @@ void client_problem(struct hy_client *c, char (*which)[512], const char *fmt, ..
 
 int queue_open(struct hy_client *c, const struct hy_client_options *o, struct hy_fault *f);
 void queue_close(struct hy_client *c);
+bool queue_on_disk(const struct hy_client *c); /* items are sent from the spool, not from memory */
+const struct run *queue_run(const struct hy_client *c); /* of what comes in now */
 void queue_scan(struct hy_client *c); /* counts what a former life has left in the spool */
 
 /* Ring to spool. Ms until it wants to go on, 0: at once, -1: when something new is there. */

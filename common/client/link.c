@@ -116,7 +116,7 @@ static void take_run(struct hy_client *c)
 {
 	struct link *l = c->door_state;
 	struct item it;
-	const struct run *own = c->spool ? spool_run(c->spool) : &c->run;
+	const struct run *own = queue_run(c);
 	const struct mark *m = c->spool ? spool_mark(c->spool) : NULL;
 	struct run run;
 	if (queue_peek(c, &it))
@@ -143,7 +143,7 @@ static void rename_run(struct hy_client *c, const char *why)
 	queue_rewind(c);
 	bool ours = queue_peek(c, &it) && memcmp(it.run->id, l->run.id, RUN_SIZE) == 0;
 	if (ours && run_new(&alias, it.n - 1) == HY_OK) {
-		if (c->spool && spool_rename(c->spool, &l->run, &alias, &f) != HY_OK) {
+		if (queue_on_disk(c) && spool_rename(c->spool, &l->run, &alias, &f) != HY_OK) {
 			client_problem(c, &c->spool_problem, "%s", f.text); /* and once more, after a while */
 		} else {
 			const struct run run = l->run;

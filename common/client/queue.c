@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #define STORE_BYTES ((size_t)1 << 20) /* written and synced at once */
-enum { SPOOL_WAIT_FIRST = 200, SPOOL_WAIT_MOST = 5000 };
+enum { SPOOL_WAIT_FULL = 20, SPOOL_WAIT_FIRST = 200, SPOOL_WAIT_MOST = 5000 }; /* ms */
 static const uint64_t memory_default = 8 << 20, memory_least = 64 << 10;
 static const uint64_t spool_default = 256 << 20, spool_least = 256 << 10;
 
@@ -39,54 +39,116 @@ void queue_close(struct hy_client *c)
 
 /* ---- ring to spool ---- */
 
+bool queue_on_disk(const struct hy_client *c)
+{
+	return c->spool && !c->direct;
+}
+
+const struct run *queue_run(const struct hy_client *c)
+{
+	return queue_on_disk(c) ? spool_run(c->spool) : &c->run;
+}
+
+static struct parcel *parcel(struct hy_client *c, unsigned i)
+{
+	return &c->parcels[(c->first_parcel + i) % PARCELS_MAX];
+}
+
+/* The disk refuses, and all that it had is settled: what is in memory goes out as a run of its own, so that a full disk does not silence an app whose
+ * collector is there. */
+static void go_direct(struct hy_client *c, uint64_t first_n)
+{
+	struct item it;
+	if (c->parcels_out || queue_peek(c, &it) || run_new(&c->run, first_n - 1) != HY_OK)
+		return;
+	c->spool_at = c->at;
+	c->at = (struct place){ .n = first_n, .at = c->taken_at };
+	c->direct = true;
+}
+
+/* The disk takes again, and has what was not settled: under the same name and the same numbers, so it does not matter what of it had left already. */
+static void come_back(struct hy_client *c)
+{
+	queue_rewind(c);
+	c->at = c->spool_at;
+	c->direct = false;
+}
+
+/* What is in the ring from offset `end` on in one piece, at most STORE_BYTES. */
+struct piece {
+	uint8_t *data;
+	size_t size;
+	uint64_t count, first_n, last_n, end;
+};
+
+static struct piece next_piece(struct hy_client *c, uint64_t end)
+{
+	struct piece p = { .end = end };
+	uint8_t *next;
+	for (; p.size < STORE_BYTES && (next = ring_next(&c->ring, &end)); p.end = end) {
+		if (p.data && next != p.data + p.size)
+			break; /* the memory's end lay between */
+		p.last_n = record_n(next);
+		p.first_n = p.data ? p.first_n : p.last_n;
+		p.data = p.data ? p.data : next;
+		p.size += record_room(record_size(next));
+		p.count++;
+	}
+	return p;
+}
+
+/* The bound is looked at again soon: what the collector takes makes room. */
+static int64_t wait_for_disk(struct hy_client *c, int64_t now_ms, bool bound)
+{
+	int64_t wait_ms = bound ? SPOOL_WAIT_FULL : 2 * c->spool_wait_ms;
+	if (!bound && wait_ms < SPOOL_WAIT_FIRST)
+		wait_ms = SPOOL_WAIT_FIRST;
+	c->spool_wait_ms = wait_ms < SPOOL_WAIT_MOST ? wait_ms : SPOOL_WAIT_MOST;
+	c->spool_again_ms = now_ms + c->spool_wait_ms;
+	return c->spool_wait_ms;
+}
+
 int64_t queue_store(struct hy_client *c, int64_t now_ms)
 {
-	if (!c->spool || ring_empty(&c->ring, c->taken_at))
+	if (!c->spool)
+		return -1;
+	if (c->direct)
+		c->taken_at = c->parcels_out ? parcel(c, 0)->start.at : c->at.at;
+	if (ring_empty(&c->ring, c->taken_at))
 		return -1;
 	if (now_ms < c->spool_again_ms)
 		return c->spool_again_ms - now_ms;
-	uint64_t at = c->taken_at, count = 0, last_n = 0;
-	uint8_t *first = NULL, *next;
-	size_t size = 0;
-	for (uint64_t end = at; size < STORE_BYTES && (next = ring_next(&c->ring, &end)); at = end) {
-		if (first && next != first + size)
-			break; /* the memory's end lay between */
-		first = first ? first : next;
-		size += record_room(record_size(next));
-		last_n = record_n(next);
-		count++;
-	}
+	if (c->direct)
+		spool_take_run(c->spool, &c->run);
+	const struct piece p = next_piece(c, c->taken_at);
 	struct hy_fault f = { 0 };
-	int err = spool_append(c->spool, first, size, &f);
+	int err = spool_append(c->spool, p.data, p.size, &f);
 	c->spool_bytes = spool_bytes(c->spool);
 	if (err != HY_OK) {
-		/* The bound is looked at again soon: what the collector takes makes room. */
 		bool bound = err == HY_FULL && !f.text[0];
-		c->spool_wait_ms = bound                                 ? 20
-				   : c->spool_wait_ms < SPOOL_WAIT_FIRST ? SPOOL_WAIT_FIRST
-									 : 2 * c->spool_wait_ms;
-		if (c->spool_wait_ms > SPOOL_WAIT_MOST)
-			c->spool_wait_ms = SPOOL_WAIT_MOST;
-		c->spool_again_ms = now_ms + c->spool_wait_ms;
 		client_problem(c, &c->spool_problem, "%s", bound ? "the spool is full" : f.text);
-		return c->spool_wait_ms;
+		if (!bound && !c->direct)
+			go_direct(c, p.first_n);
+		return wait_for_disk(c, now_ms, bound);
 	}
+	if (c->direct)
+		come_back(c);
 	c->spool_wait_ms = 0;
-	c->taken_at = at;
-	ring_release(&c->ring, at);
-	c->waiting += count;
+	c->taken_at = p.end;
+	ring_release(&c->ring, p.end);
+	c->waiting += p.count;
 	pthread_mutex_lock(&c->lock);
 	c->spool_problem[0] = 0;
-	c->spooled_n = last_n;
+	c->spooled_n = p.last_n;
 	pthread_mutex_unlock(&c->lock);
-	return ring_empty(&c->ring, at) ? -1 : 0;
+	return ring_empty(&c->ring, p.end) ? -1 : 0;
 }
 
 /* ---- reading ---- */
 
 static bool next_item(struct hy_client *c, struct place *p, struct item *out)
 {
-	if (c->spool) {
+	if (queue_on_disk(c)) {
 		if (!spool_next(c->spool, p, out))
 			return false;
 	} else {
@@ -123,16 +185,11 @@ bool queue_peek(struct hy_client *c, struct item *out)
 
 bool queue_has(struct hy_client *c, uint64_t items)
 {
-	uint64_t last_n = c->spool ? spool_last_n(c->spool) : atomic_load(&c->ring.last_n);
+	uint64_t last_n = queue_on_disk(c) ? spool_last_n(c->spool) : atomic_load(&c->ring.last_n);
 	return last_n + 1 >= c->at.n + items;
 }
 
 /* ---- sending ---- */
-
-static struct parcel *parcel(struct hy_client *c, unsigned i)
-{
-	return &c->parcels[(c->first_parcel + i) % PARCELS_MAX];
-}
 
 static bool same_run(const struct run *a, const struct run *b)
 {
@@ -198,17 +255,16 @@ static void count_settled(struct hy_client *c, uint64_t durable, uint64_t reject
 {
 	c->durable += durable;
 	c->rejected += rejected;
-	if (c->spool)
+	if (queue_on_disk(c))
 		c->waiting -= durable + rejected < c->waiting ? durable + rejected : c->waiting;
 }
 
 /* Before `p` nothing is needed any more; numbers up to n are settled. */
 static void let_go(struct hy_client *c, const struct place *p, uint64_t n)
 {
-	if (c->spool) {
+	if (queue_on_disk(c)) {
 		spool_settle(c->spool, p);
 		c->spool_bytes = spool_bytes(c->spool);
-		c->spool_again_ms = 0;
 	} else {
 		ring_release(&c->ring, p->at);
 	}
@@ -323,13 +379,10 @@ void queue_skip(struct hy_client *c, const struct run *run, uint64_t n)
 void queue_rest(struct hy_client *c)
 {
 	uint64_t last_n = atomic_load_explicit(&c->ring.last_n, memory_order_acquire);
+	uint64_t *at = queue_on_disk(c) ? &c->taken_at : &c->at.at;
 	struct item it;
-	if (c->parcels_out || !ring_empty(&c->ring, c->spool ? c->taken_at : c->at.at) || queue_peek(c, &it))
+	if (c->parcels_out || queue_peek(c, &it) || !ring_empty(&c->ring, *at))
 		return;
 	let_go(c, &c->at, last_n);
-	uint64_t head = ring_rest(&c->ring);
-	if (c->spool)
-		c->taken_at = head;
-	else
-		c->at.at = head;
+	*at = ring_rest(&c->ring);
 }

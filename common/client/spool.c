@@ -340,6 +340,14 @@ static void seal_live(struct spool *s)
 	s->live_fd = -1;
 }
 
+void spool_take_run(struct spool *s, const struct run *run)
+{
+	if (memcmp(s->run.id, run->id, RUN_SIZE) == 0)
+		return;
+	seal_live(s);
+	s->run = *run;
+}
+
 static int disk_fault(struct spool *s, struct hy_fault *f)
 {
 	int why = errno;

@@ -34,6 +34,7 @@ void spool_close(struct spool **s);
 uint64_t spool_last_n(const struct spool *s);  /* numbers up to here are taken */
 uint64_t spool_bytes(const struct spool *s);
 uint64_t spool_set_aside(const struct spool *s); /* items in files whose head is damaged, kept as *.damaged */
+void spool_take_run(struct spool *s, const struct run *run); /* what is appended from now on belongs to this one */
 const struct run *spool_run(const struct spool *s); /* of what is appended */
 const struct mark *spool_mark(const struct spool *s);
 

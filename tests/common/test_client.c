@@ -5,6 +5,7 @@
 #include "support/client_door.h"
 
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 /* The client against a door of the test's own: what an app sees, whatever the other side does. */
@@ -319,6 +320,70 @@ static void beyond_memory_the_spool_takes_over_up_to_its_bound(void **state)
 	until(stats(fx).spooled == 0);
 }
 
+/* Files can't grow, as on a full disk: RLIMIT_FSIZE stands in for it. */
+static void the_disk_is_full(bool full)
+{
+	struct rlimit limit;
+	signal(SIGXFSZ, full ? SIG_IGN : SIG_DFL);
+	getrlimit(RLIMIT_FSIZE, &limit);
+	limit.rlim_cur = full ? 1 : limit.rlim_max;
+	setrlimit(RLIMIT_FSIZE, &limit);
+}
+
+static void a_full_disk_does_not_silence_an_app_whose_collector_is_there(void **state)
+{
+	struct fx *fx = *state;
+	char words[512];
+	int said = 0;
+	start(fx, fx->spool);
+	say(fx, 0, 100);
+	while (hy_client_flush(fx->c, 10) != HY_CLIENT_SPOOLED)
+		;
+	said = 100;
+	for (int round = 0; round < 4; round++) {
+		the_disk_is_full(true);
+		say(fx, said, 300);
+		said += 300;
+		if (round == 0) { /* what is in the spool goes first */
+			do {
+				usleep(5000);
+				hy_client_problem(fx->c, words, sizeof(words));
+			} while (!strstr(words, fx->spool));
+			assert_int_equal(hy_client_flush(fx->c, 0), HY_CLIENT_TIMEOUT);
+		}
+		door_start(fx->door);
+		assert_int_equal(hy_client_flush(fx->c, PATIENCE), HY_CLIENT_OK);
+		if (round == 1)
+			door_stop(fx->door);
+		say(fx, said, 50);
+		said += 50;
+		the_disk_is_full(false);
+		if (round == 1) /* once there is room again, it is used again */
+			while (hy_client_flush(fx->c, 10) != HY_CLIENT_SPOOLED)
+				;
+		say(fx, said, 50);
+		said += 50;
+		if (round == 1)
+			door_start(fx->door);
+		assert_int_equal(hy_client_flush(fx->c, PATIENCE), HY_CLIENT_OK);
+		do {
+			usleep(5000);
+			hy_client_problem(fx->c, words, sizeof(words));
+			say(fx, said++, 1);
+		} while (words[0]);
+		assert_int_equal(hy_client_flush(fx->c, PATIENCE), HY_CLIENT_OK);
+		door_stop(fx->door);
+	}
+	has_exactly(fx, said);
+	assert_int_equal(stats(fx).renamed, 0);
+	assert_int_equal(stats(fx).damaged, 0);
+	assert_int_equal(stats(fx).durable, said);
+	the_disk_is_full(true);
+	say(fx, said, 10);
+	assert_int_equal(hy_client_close(&fx->c), HY_CLIENT_TIMEOUT);
+	the_disk_is_full(false);
+}
+
 /* ---- lives ---- */
 
 static void what_close_could_not_send_is_sent_by_the_next_open(void **state)
@@ -622,6 +687,7 @@ int main(void)
 		CASE(a_server_that_forgot_us_gets_what_is_open_under_a_new_name),
 		CASE(when_memory_is_full_the_app_is_told_at_once),
 		CASE(beyond_memory_the_spool_takes_over_up_to_its_bound),
+		CASE(a_full_disk_does_not_silence_an_app_whose_collector_is_there),
 		CASE(what_close_could_not_send_is_sent_by_the_next_open),
 		CASE(without_a_spool_close_says_that_the_rest_is_lost),
 		CASE(what_the_spool_had_survives_kill_9_and_is_sent_once),
