@@ -2,9 +2,9 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "when.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 enum place {
 	P_IGNORED,
@@ -253,7 +253,6 @@ static int compare(const void *a, const void *b)
 int columns_open(struct columns **out, const struct table *t, const struct line_rules *rules, struct hy_fault *f)
 {
 	struct columns *c = *out = calloc(1, sizeof(*c));
-	setenv("TZ", ":/etc/localtime", 0); /* else mktime() looks at that file for each row */
 	size_t room = table_columns(t) + rules->count + 1;
 	if (c)
 		c->list = calloc(room, sizeof(*c->list));
@@ -383,74 +382,11 @@ static void put_score(struct hy_buffer *out, struct hy_bytes v, bool has_max)
 	hy_json_put_text(out, v);
 }
 
-/* At most `digits` digits at *at, which moves behind them and behind `end` when that follows. */
-static bool take_number(const char **at, int digits, const char *end, int *out)
-{
-	const char *p = *at;
-	for (*out = 0; *p >= '0' && *p <= '9' && p - *at < digits; p++)
-		*out = 10 * *out + (*p - '0');
-	bool good = p > *at && strncmp(p, end, strlen(end)) == 0;
-	*at = good ? p + strlen(end) : p;
-	return good;
-}
-
-static bool take_day(const char **at, struct tm *tm)
-{
-	static const char *const marks[][3] = { { "-", "-", "" }, { "/", "/", "" }, { ".", ".", "" },
-		{ "年", "月", "日" } };
-	const char *begin = *at;
-	for (size_t i = 0; i < sizeof(marks) / sizeof(*marks); i++, *at = begin)
-		if (take_number(at, 4, marks[i][0], &tm->tm_year) && take_number(at, 2, marks[i][1], &tm->tm_mon) &&
-			take_number(at, 2, marks[i][2], &tm->tm_mday))
-			return tm->tm_year >= 1970 && tm->tm_mon >= 1 && tm->tm_mon <= 12 && tm->tm_mday >= 1 &&
-			       tm->tm_mday <= 31;
-	return false;
-}
-
-static bool take_hour(const char **at, struct tm *tm)
-{
-	if (!take_number(at, 2, ":", &tm->tm_hour) || !take_number(at, 2, "", &tm->tm_min))
-		return false;
-	if (**at == ':') {
-		++*at;
-		if (!take_number(at, 2, "", &tm->tm_sec))
-			return false;
-		if (**at == '.')
-			*at += 1 + strspn(*at + 1, "0123456789");
-	}
-	return tm->tm_hour < 24 && tm->tm_min < 60 && tm->tm_sec <= 60;
-}
-
-/* "2026-01-31 08:05", "2026/1/31 8:05:09", "2026年1月31日", seconds or milliseconds since 1970. Without a zone it is this machine's time. */
-static bool time_of(const char *text, int64_t *ms)
-{
-	struct tm tm = { .tm_isdst = -1 };
-	char *end;
-	long long number = strtoll(text, &end, 10);
-	if (!*end && end - text >= 9 && end - text <= 13) {
-		*ms = end - text > 11 ? number : number * 1000;
-		return true;
-	}
-	if (hy_time_parse(text, ms))
-		return true;
-	if (!take_day(&text, &tm))
-		return false;
-	text += *text == 'T';
-	text += strspn(text, " ");
-	if (*text && !take_hour(&text, &tm))
-		return false;
-	tm.tm_year -= 1900;
-	tm.tm_mon--;
-	time_t t = *text ? (time_t)-1 : mktime(&tm);
-	*ms = (int64_t)t * 1000;
-	return t != (time_t)-1;
-}
-
 static void put_time(struct hy_buffer *out, struct hy_bytes v)
 {
 	char text[48], iso[25];
 	int64_t ms;
-	if (short_text(v, text, sizeof(text)) && time_of(text, &ms)) {
+	if (short_text(v, text, sizeof(text)) && when_read(text, &ms)) {
 		hy_time_text(ms, iso);
 		v = hy_bytes_text(iso);
 	}

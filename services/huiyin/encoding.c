@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <unicode/ucnv.h>
+#include <unicode/ucnv_cb.h>
 
 #define UNITS 8192 /* UTF-16 units between the two encodings at a time */
 

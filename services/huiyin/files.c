@@ -173,6 +173,11 @@ int settings_read(const char *dir, struct settings *out, struct hy_fault *f)
 	const struct hy_conf_node *classifier = hy_conf_tree(c, "classifier"),
 				  *model = classifier ? hy_conf_get(classifier, "model") : NULL;
 	snprintf(out->model, sizeof(out->model), "%s", model ? hy_conf_scalar(model) : "");
+	const struct hy_conf_node *tls = http ? hy_conf_get(http, "tls") : NULL,
+				  *certificate = tls ? hy_conf_get(tls, "certificate") : NULL;
+	const char *chain = certificate ? hy_conf_scalar(certificate) : "";
+	snprintf(out->certificate, sizeof(out->certificate), "%s%s%s", *chain && *chain != '/' ? dir : "",
+		*chain && *chain != '/' ? "/" : "", chain);
 	snprintf(out->public_url, sizeof(out->public_url), "%s", hy_conf_text(c, "public_url"));
 	hy_conf_close(&c);
 	return HY_OK;

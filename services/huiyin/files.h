@@ -26,6 +26,7 @@ int key_load(const char *path, char *out, size_t room, struct hy_fault *f);
 /* Settings that the command itself needs. */
 struct settings {
 	char listen[256], public_url[256], model[1024]; /* model: empty = the one that came with the program */
+	char certificate[1100]; /* of the collector's own TLS; empty = plain HTTP */
 };
 /* HY_CONFIG when there is no huiyin.yaml. Faults elsewhere in the file are the daemons' matter. */
 int settings_read(const char *dir, struct settings *out, struct hy_fault *f);

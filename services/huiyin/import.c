@@ -1,5 +1,6 @@
 /* huiyin import FILE: a file of feedback, a JSON object a line or a table (gzip too, and in other encodings), through the collector's door. It can be killed
  * at any time and begun again: FILE.import says how far it came, and every row's id is always the same, so what is sent twice is entered once. */
+#include "checker.h"
 #include "columns.h"
 #include "huiyin.h"
 #include "progress.h"
@@ -26,6 +27,7 @@ struct import {
 	struct line_file file;
 	struct hy_buffer line; /* one that came in pieces */
 	struct sender *sender;
+	struct checker *checker; /* of a dry run */
 	struct batch *spare[SENDER_WINDOW + 1];
 	size_t spares;
 	struct progress progress;
@@ -113,7 +115,7 @@ static int next_line(struct import *m, struct batch *b, bool *more)
 		      : add_line(m, b, line.number, line.text);
 }
 
-/* The next batch; NULL at the end of the file. */
+/* The next batch; NULL at the end of the file, or with a fault. */
 static struct batch *read_batch(struct import *m, struct hy_fault *f)
 {
 	struct batch *b = m->spares ? m->spare[--m->spares] : batch_new();
@@ -124,14 +126,10 @@ static struct batch *read_batch(struct import *m, struct hy_fault *f)
 	while (err == HY_OK && more && !stopped && !batch_full(b))
 		err = m->table ? next_row(m, b, &more) : next_line(m, b, &more);
 	m->ended = m->ended || !more;
-	if (err == HY_OK && !more)
-		err = source_check(m->source, f);
-	else if (err)
+	if (err)
 		hy_fail(f, err, "%s: %s", m->path, hy_err_text(err));
-	if (err || (b && b->rows == 0)) {
-		f->err = err;
+	if (err || b->rows == 0)
 		batch_free(&b);
-	}
 	return b;
 }
 
@@ -156,8 +154,14 @@ static int run_dry(struct import *m, struct hy_fault *f)
 	struct batch *b;
 	int err = HY_OK;
 	while (err == HY_OK && !stopped && (b = read_batch(m, f))) {
-		b->accepted = b->to_send;
-		err = enter(m, b, f);
+		if (m->checker && b->to_send)
+			err = checker_batch(m->checker, b, f);
+		else
+			b->accepted = b->to_send;
+		if (err)
+			batch_free(&b);
+		else
+			err = enter(m, b, f);
 		show_progress(&m->bar, source_offset(m->source), (int64_t)m->fresh, m->table ? "rows" : "lines");
 	}
 	return err ? err : f->err;
@@ -190,6 +194,8 @@ static int go(struct import *m, struct hy_fault *f)
 {
 	struct hy_fault unsaved = { 0 };
 	int err = m->dry_run ? run_dry(m, f) : run(m, f);
+	if (err == HY_OK && m->ended) /* what could be read of a broken file has been sent */
+		err = source_check(m->source, f);
 	int kept = progress_save(&m->progress, &unsaved);
 	show_progress_close(&m->bar);
 	if (err == HY_OK && kept)
@@ -278,9 +284,29 @@ static int resume(struct import *m, struct hy_fault *f)
 	return m->table ? table_seek(m->table, p->done.place, f) : source_seek(m->source, p->done.place, f);
 }
 
-static int open_all(struct import *m, struct hy_fault *f)
+static int open_sender(struct import *m, struct hy_fault *f)
 {
 	struct post_door door;
+	int err = post_door(m->common.dir, m->key_file, &door, f);
+	if (err == HY_OK)
+		err = sender_open(&m->sender, &door, f);
+	explicit_bzero(&door, sizeof(door));
+	return err;
+}
+
+/* Where the collector's program is not, the file alone is looked at. */
+static int open_checker(struct import *m)
+{
+	struct hy_fault why = { 0 };
+	if (checker_open(&m->checker, &why) == HY_OK)
+		return HY_OK;
+	fprintf(stderr, "%s: %s; what the collector would refuse is not told\n", m->common.verb, why.text);
+	checker_close(&m->checker);
+	return HY_OK;
+}
+
+static int open_all(struct import *m, struct hy_fault *f)
+{
 	bool standard = strcmp(m->path, "-") == 0;
 	int err = source_open(&m->source, m->path, m->encoding, f);
 	if (err)
@@ -301,11 +327,8 @@ static int open_all(struct import *m, struct hy_fault *f)
 		err = resume(m, f);
 	if (err == HY_OK && m->table && !m->common.json)
 		say_what_it_is(m);
-	if (err == HY_OK && !m->dry_run)
-		err = post_door(m->common.dir, m->key_file, &door, f);
-	if (err == HY_OK && !m->dry_run)
-		err = sender_open(&m->sender, &door, f);
-	explicit_bzero(&door, sizeof(door));
+	if (err == HY_OK)
+		err = m->dry_run ? open_checker(m) : open_sender(m, f);
 	if (err == HY_OK)
 		err = progress_open(&m->progress, f);
 	show_progress_open(&m->bar, source_size(m->source), source_offset(m->source), !m->common.json);
@@ -329,7 +352,7 @@ static int report(struct import *m)
 		printf("%s: %" PRIu64 " %s%s; %" PRIu64 " %s, %" PRIu64 " there already, %s%" PRIu64
 		       " rejected%s%s%s\n",
 			m->path, n->rows, unit, m->resumed ? " (an earlier run included)" : "", n->accepted,
-			m->dry_run ? "could be sent (the collector was not asked)" : "accepted", n->duplicates,
+			m->dry_run ? "would be accepted" : "accepted", n->duplicates,
 			n->rejected ? show_color(stdout, SHOW_RED) : "", n->rejected,
 			n->rejected ? show_plain(stdout) : "", *rejects ? ", see " : "", rejects);
 	return n->rejected ? EX_DATAERR : EX_OK;
@@ -423,8 +446,8 @@ static const char doc[] = "Sends the feedback in FILE to the running collector: 
 			  "nothing is entered twice. "
 			  "Rows that are refused go to FILE.rejects.csv (or .jsonl) with line and reason, to be "
 			  "repaired and imported; then the exit code is 65. "
-			  "--dry-run tells what is wrong with the file itself; what the collector would refuse, an "
-			  "address for instance, only it knows.\v"
+			  "--dry-run says the same without a running collector and sends nothing; only which ids came "
+			  "before it does not know.\v"
 			  "Examples:\n  huiyin import 评价.csv --dry-run\n  huiyin import reviews.csv.gz --map "
 			  "text=Review,rating.stars=4 --set channel=appstore\n"
 			  "  huiyin import reviews.csv.rejects.csv\n  zcat old.jsonl.gz | huiyin import -\n";
@@ -445,6 +468,7 @@ int huiyin_import(int argc, char **argv)
 	int code = err ? huiyin_fail(&m.common, &f) : report(&m);
 	progress_close(&m.progress);
 	sender_close(&m.sender);
+	checker_close(&m.checker);
 	while (m.spares)
 		batch_free(&m.spare[--m.spares]);
 	columns_close(&m.columns);

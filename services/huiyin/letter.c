@@ -225,14 +225,12 @@ static int64_t size_of(GMimePart *part)
 
 static void note_attachment(struct parts *p, const char *name, int64_t size)
 {
-	struct hy_buffer line = { 0 };
 	if (++p->attached > NAMES_MAX)
 		return;
 	json_t *shown = line_of(name && *name ? name : "unnamed", 80);
 	hy_buffer_printf(&p->names, "%s%s (%" PRId64 " bytes)", p->names.size ? ", " : "",
 		shown ? json_string_value(shown) : "unnamed", size);
 	json_decref(shown);
-	hy_buffer_free(&line);
 }
 
 static void look_at(struct parts *p, GMimeObject *o)

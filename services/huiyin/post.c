@@ -30,13 +30,28 @@ int post_base(const char *listen, char *out, size_t room, struct hy_fault *f)
 
 int post_door(const char *dir, const char *key_file, struct post_door *out, struct hy_fault *f)
 {
-	struct settings s;
+	struct settings s = { 0 };
 	char path[1200];
 	snprintf(path, sizeof(path), "%s/keys/app-default.key", dir);
 	int err = settings_read(dir, &s, f);
 	if (err == HY_OK)
 		err = key_load(key_file ? key_file : path, out->key, sizeof(out->key), f);
-	return err ? err : post_base(s.listen, out->base, sizeof(out->base), f);
+	if (err == HY_OK)
+		err = post_base(s.listen, out->base, sizeof(out->base), f);
+	if (err == HY_OK && s.certificate[0]) {
+		const char *host = strstr(s.public_url, "://"), *port = strrchr(s.listen, ':');
+		host = host ? host + 3 : s.public_url;
+		size_t size = host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":/");
+		snprintf(out->base, sizeof(out->base), "https://%.*s%s", (int)size, host, port);
+	}
+	memcpy(out->ca_file, s.certificate, sizeof(out->ca_file));
+	return err;
+}
+
+const char *post_place(const struct post_door *door)
+{
+	const char *place = strstr(door->base, "://");
+	return place ? place + 3 : door->base;
 }
 
 /* ---- one exchange ---- */
@@ -58,7 +73,10 @@ int post_open(struct post **out, const struct post_door *door, struct hy_fault *
 		return hy_fail(f, HY_NO_MEMORY, "no memory");
 	p->door = *door;
 	int err = hy_loop_open(&p->loop);
-	struct hy_http_client_options o = { .loop = p->loop, .private_ok = true, .connections = 1 };
+	struct hy_http_client_options o = { .loop = p->loop,
+		.private_ok = true,
+		.connections = 1,
+		.ca_file = p->door.ca_file[0] ? p->door.ca_file : NULL };
 	if (err == HY_OK)
 		err = hy_http_client_open(&p->client, &o, f);
 	else
@@ -94,7 +112,7 @@ static void on_answer(void *arg, const struct hy_http_outcome *o)
 int post_send(struct post *p, const char *method, const char *path, struct hy_bytes body, struct post_answer *out,
 	struct hy_fault *f)
 {
-	char url[600], authorization[300];
+	char url[900], authorization[300];
 	const char *const headers[] = { authorization, "Accept: application/json",
 		body.size ? "Content-Type: application/json" : NULL, NULL };
 	snprintf(url, sizeof(url), "%s%s", p->door.base, path);
@@ -121,8 +139,8 @@ int post_send(struct post *p, const char *method, const char *path, struct hy_by
 	}
 	if (p->err == HY_UNREACHABLE)
 		return hy_fail(f, p->err, "the collector does not answer at %s (%s); start it with `huiyin up`",
-			p->door.base + 7, p->words);
-	return p->err ? hy_fail(f, p->err, "the collector at %s: %s", p->door.base + 7, p->words) : out->body.err;
+			post_place(&p->door), p->words);
+	return p->err ? hy_fail(f, p->err, "the collector at %s: %s", post_place(&p->door), p->words) : out->body.err;
 }
 
 void post_problem(int status, struct hy_bytes body, char *out, size_t room)

@@ -11,11 +11,15 @@
 /* "http://127.0.0.1:8080" for a `listen` as in huiyin.yaml: "127.0.0.1:8080", "[::1]:8080", ":8080"; an address for everybody is reached over
  * loopback. HY_CONFIG. */
 int post_base(const char *listen, char *out, size_t room, struct hy_fault *f);
-/* The door of the installation in `dir`: its base, and the key in `key_file` (NULL: DIR/keys/app-default.key). HY_CONFIG, HY_NOT_FOUND. */
+/* The door of the installation in `dir`: its base, and the key in `key_file` (NULL: DIR/keys/app-default.key). A collector with TLS of its own is called
+ * by the name in public_url, which its certificate holds, and that certificate is trusted. HY_CONFIG, HY_NOT_FOUND. */
 struct post_door {
-	char base[300], key[256];
+	char base[600], key[256], ca_file[1100]; /* ca_file: empty = plain HTTP */
 };
 int post_door(const char *dir, const char *key_file, struct post_door *out, struct hy_fault *f);
+
+/* Its base for people, without the scheme. */
+const char *post_place(const struct post_door *door);
 
 struct post;
 struct post_answer {

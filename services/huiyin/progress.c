@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <sodium.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define SAVE_MS 1000
@@ -78,14 +79,15 @@ static int rejects_fault(const struct progress *p, struct hy_fault *f)
 
 int progress_open(struct progress *p, struct hy_fault *f)
 {
-	int64_t bytes = p->done.rejects_bytes;
+	struct stat st;
 	if (!p->rejects_path[0])
 		return HY_OK;
-	p->rejects = fopen(p->rejects_path, bytes ? "r+" : "w");
-	if (!p->rejects && bytes)
-		p->rejects = fopen(p->rejects_path, "w");
-	/* rows of a batch that was not answered come again */
-	if (!p->rejects || ftruncate(fileno(p->rejects), bytes) != 0 || fseek(p->rejects, 0, SEEK_END) != 0)
+	/* Rows of a batch that was not answered come again; a file that was taken away meanwhile begins anew. */
+	if (stat(p->rejects_path, &st) != 0 || st.st_size < p->done.rejects_bytes)
+		p->done.rejects_bytes = 0;
+	p->rejects = fopen(p->rejects_path, p->done.rejects_bytes ? "r+" : "w");
+	if (!p->rejects || ftruncate(fileno(p->rejects), p->done.rejects_bytes) != 0 ||
+		fseek(p->rejects, 0, SEEK_END) != 0)
 		return rejects_fault(p, f);
 	return HY_OK;
 }

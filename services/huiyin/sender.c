@@ -13,7 +13,7 @@
 
 struct sender {
 	struct post_door door;
-	char url[400], authorization[300];
+	char url[700], authorization[300];
 	struct hy_loop *loop;
 	struct hy_http_client *client;
 	struct batch *queue[SENDER_WINDOW];
@@ -104,8 +104,7 @@ bool batch_full(const struct batch *b)
 
 /* ---- what an answer says ---- */
 
-/* "/rating/score: must be a number; ..." The collector's pointer into an array begins with the item's place there. */
-static char *reason_of(const struct hy_json *errors)
+char *sender_reason(const struct hy_json *errors)
 {
 	struct hy_buffer b = { 0 };
 	for (const struct hy_json *e = errors ? errors->first : NULL; e; e = e->next) {
@@ -133,7 +132,7 @@ static size_t take_rejected(struct batch *b, const struct hy_json *list)
 		if (hy_json_truth(r, "retry", false))
 			stay[again++] = b->todo[index];
 		else if (!item->why)
-			item->why = reason_of(hy_json_get(r, "errors"));
+			item->why = sender_reason(hy_json_get(r, "errors"));
 	}
 	return again;
 }
@@ -213,9 +212,9 @@ static void on_answer(void *arg, const struct hy_http_outcome *o)
 		hy_fail(&s->fault, HY_UNREACHABLE,
 			"the collector does not answer at %s (%s); start it with `huiyin up`, the same command then "
 			"goes on",
-			s->door.base + 7, o->words);
+			post_place(&s->door), o->words);
 	else
-		hy_fail(&s->fault, o->err, "the collector at %s: %s", s->door.base + 7, o->words);
+		hy_fail(&s->fault, o->err, "the collector at %s: %s", post_place(&s->door), o->words);
 }
 
 /* ---- sending ---- */
@@ -273,7 +272,10 @@ int sender_open(struct sender **out, const struct post_door *door, struct hy_fau
 	int err = hy_loop_open(&s->loop);
 	if (err)
 		return hy_fail(f, err, "no event loop: %s", hy_err_text(err));
-	struct hy_http_client_options o = { .loop = s->loop, .private_ok = true, .connections = SENDER_WINDOW };
+	struct hy_http_client_options o = { .loop = s->loop,
+		.private_ok = true,
+		.connections = SENDER_WINDOW,
+		.ca_file = s->door.ca_file[0] ? s->door.ca_file : NULL };
 	err = hy_http_client_open(&s->client, &o, f);
 	return err ? err : knock(s, f);
 }

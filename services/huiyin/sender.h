@@ -60,5 +60,7 @@ int sender_turn(struct sender *s, int64_t max_ms, struct hy_fault *f);
 struct batch *sender_take(struct sender *s);
 bool sender_idle(const struct sender *s); /* none is on its way */
 bool sender_waits(const struct sender *s); /* for a pause to end, or for somebody to listen again */
+/* "/rating/score: must be a number; ..." of the collector's errors; a pointer into an array loses the item's place there. The caller frees. */
+char *sender_reason(const struct hy_json *errors);
 
 #endif
