@@ -389,9 +389,7 @@ static int settle_later(struct hy_step *s, struct notifier *n, size_t place, not
 	hy_info("notice.deferred", "notice=%s channel=%s tries=%u next_ms=%" PRId64 " reason=\"%s\"", id,
 		n->channel->name, row->tries, due, tr->reason);
 	row->reason = tr->reason;
-	/* One that may have arrived stays so while it is not tried again: what `hold` says of it holds after quiet hours too. */
-	bool untried = row->state == NOTICE_DOT && n->outbox->not_before[place];
-	return notifier_outbox_move(s, tr->notice, row, untried ? VERB_DOT : VERB_LATER, due);
+	return notifier_outbox_move(s, tr->notice, row, VERB_LATER, due);
 }
 
 /* It stays in DOT, with its place in the queue ten minutes from the dot. */

@@ -6,6 +6,7 @@
 
 #include "http/smtp_check.h"
 #include "notifier/breaker.h"
+#include "notifier/send.h"
 #include "notifier/verp.h"
 #include "support/smtp_server.h"
 
@@ -265,6 +266,25 @@ static void one_person_is_told_one_thing_at_a_time(void **state)
 	smtp_server_behave(server);
 	smtp_server_release(server);
 	live_until(fx, nf_outcomes(fx, OUTCOME(TOLD)) == 3);
+}
+
+/* Whoever waits for a server's answer, for a free connection or for a pause to end sleeps meanwhile. */
+static void waiting_costs_nothing(void **state)
+{
+	struct fx *fx = *state;
+	rule(SMTP_AT_DOT, SMTP_WITHHOLD, NULL);
+	for (uint64_t who = 1; who <= 10; who++)
+		raised_by(fx, who);
+	resolve(fx);
+	live_until(fx, smtp_server_count(server, SMTP_WITHHELD) == 4);
+	live(fx, 1);
+	assert_int_equal(notifier_send_work(&nf), -1);
+	smtp_server_behave(server);
+	smtp_server_down(server);
+	live_until(fx, pauses(fx));
+	live(fx, 1);
+	int64_t wait_ms = notifier_send_work(&nf);
+	assert_true(wait_ms > 0 && wait_ms <= MINUTE);
 }
 
 /* ---- unknown ---- */
@@ -626,6 +646,7 @@ int main(void)
 		T(long_words_are_cut_between_characters),
 		T(one_that_is_put_off_goes_again_by_the_schedule),
 		T(one_person_is_told_one_thing_at_a_time),
+		T(waiting_costs_nothing),
 		T(a_dot_without_an_answer_goes_once_more_as_the_same_mail),
 		T(after_a_restart_an_unknown_one_waits_its_ten_minutes_too),
 		cmocka_unit_test_setup_teardown(what_is_held_when_unknown_is_never_sent_twice, setup_hold, teardown),
