@@ -125,6 +125,11 @@ void huiyin_config_warnings(const char *dir, json_t *warnings)
 		json_array_append_new(warnings, json_sprintf("mail goes out by SMTP, but its links lead to %s: nobody "
 							     "else can open them; set public_url",
 							url));
+	const char *from = text_in(c, "notify", "from");
+	if (smtp && (!*from || strstr(from, "@localhost")))
+		json_array_append_new(
+			warnings, json_string("mail goes out by SMTP, but nobody can answer to notify.from: give it an "
+					      "address of your own domain"));
 	snprintf(path, sizeof(path), "%s/keys/smtp.password", dir);
 	if (smtp && *text_in(c, "smtp", "user") && access(path, F_OK) != 0 && errno == ENOENT)
 		json_array_append_new(

@@ -5,6 +5,7 @@
  *     decide.h                who is reached, when, and whether at all
  *     outbox.h                what is owed: states, queue, ledger, and the way through a channel (channel.h)
  *     mail.h, templates.h     the words and their envelope
+ *     breaker.h, verp.h       when a mail server is left alone; where bounces lead
  *     commands.h, sweep.h     questions from staff; rows that have grown old
  *
  * Each notice ends in exactly one final Delivery on the stream `delivery`, whatever happens in between. */

@@ -310,7 +310,9 @@ static void mail_that_can_not_work_is_warned_of(void **state)
 	assert_int_equal(mkdir(path, 0700), 0);
 	assert_int_equal(warnings(dir, "smtp: { host: a.example, user: care }\n", ""), 0); /* nobody uses it */
 	assert_int_equal(warnings(dir, "notify: { channel: smtp }\nsmtp: { host: a.example }\n", "public_url"), 1);
-	static const char yaml[] = "public_url: https://huiyin.example\nnotify: { channel: smtp }\nsmtp: { host: "
+	assert_int_equal(warnings(dir, "notify: { channel: smtp }\nsmtp: { host: a.example }\n", "notify.from"), 1);
+	static const char yaml[] = "public_url: https://huiyin.example\nnotify: { channel: smtp, from: Care "
+				   "<care@a.example> }\nsmtp: { host: "
 				   "a.example, user: care }\n";
 	assert_int_equal(warnings(dir, yaml, "public_url"), 0);
 	assert_int_equal(warnings(dir, yaml, "keys/smtp.password"), 1);
