@@ -17,7 +17,8 @@
  * are numbered and a number is never used for other content, over HTTP because each item carries an id. (Exactly once ends where the
  * memory of it ends: when a spool is copied to a second machine, or the collector goes back to a backup or forgets a client after its
  * `dedupe.window`. Then items that were not yet known to be durable are sent again rather than lost.)
- * When memory is full, and the spool too or there is none, hy_client_feedback() says HY_CLIENT_FULL and counts the item in `lost`.
+ * When memory is full, and the spool too or there is none, hy_client_feedback() says HY_CLIENT_FULL and counts the item in `lost`. While the disk itself
+ * refuses to take more, what is in memory is sent from there, as without a spool.
  *
  * THREADS  hy_client_feedback(), _flush(), _stats(), _problem(): any number of threads at once. hy_client_close() once, when nobody is inside.
  * FORK     A client belongs to the process that opened it. In a child every call says HY_CLIENT_FORKED and does nothing; open one there.
@@ -161,12 +162,12 @@ void hy_client_on_rejected(struct hy_client *c, hy_client_rejected *call, void *
 
 struct hy_client_stats {
 	size_t size;              /* sizeof(struct hy_client_stats), set by the caller */
-	uint64_t queued;          /* now in memory only */
-	uint64_t spooled;         /* now in the spool (or, without one, in memory and sent), not yet durable */
+	uint64_t queued;          /* now in memory alone: not in the spool, not known to be at the collector */
+	uint64_t spooled;         /* now in the spool, not known to be at the collector */
 	uint64_t sent;            /* handed to the network since open, repeats too */
 	uint64_t durable;         /* kept by the collector since open */
 	uint64_t rejected;        /* refused by the collector for good */
-	uint64_t lost;            /* not taken (HY_CLIENT_FULL) */
+	uint64_t lost;            /* not taken since open (HY_CLIENT_FULL) */
 	uint64_t damaged;         /* in the spool, but unreadable (their bytes fail their check): skipped */
 	uint64_t spool_bytes;     /* the spool's size on disk */
 	uint64_t renamed;         /* how often the numbering had to begin anew (see "exactly once ends" above) */

@@ -396,6 +396,61 @@ static void a_key_that_nobody_knows_is_told_and_nothing_is_lost(void **state)
 	assert_int_equal(found.next[0], 1);
 }
 
+/* ---- CURVE: the door's key and a pair of its own, as `huiyin keygen` makes them ---- */
+
+static void read_key(struct ring *r, const char *name, char *key, size_t room)
+{
+	char path[4200];
+	snprintf(path, sizeof(path), "%s/keys/%s", r->dir, name);
+	FILE *f = fopen(path, "r");
+	assert_non_null(f);
+	assert_non_null(fgets(key, (int)room, f));
+	fclose(f);
+	key[strcspn(key, "\n")] = 0;
+}
+
+static void over_curve_it_comes_in_with_its_own_pair_and_a_stranger_does_not(void **state)
+{
+	struct fx *fx = *state;
+	char door[64], secret[64], key[64], command[4300], *out;
+	snprintf(command, sizeof(command), "sed -i 's/curve: auto/curve: always/' '%s/huiyin.yaml'", fx->ring->dir);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(ring_huiyin(fx->ring, "keygen shop --json", &out), 0);
+	json_t *made = json_loads(out, 0, NULL);
+	assert_non_null(made);
+	snprintf(command, sizeof(command), "key add shop --curve '%s'",
+		json_string_value(json_object_get(made, "public")));
+	assert_int_equal(ring_huiyin(fx->ring, command, NULL), 0);
+	read_key(fx->ring, "door.pub", door, sizeof(door));
+	read_key(fx->ring, "shop.curve", secret, sizeof(secret));
+	read_key(fx->ring, "shop.key", key, sizeof(key));
+	ring_start(fx->ring, COLLECTOR, NULL);
+	struct hy_client *c;
+	char why[512];
+	assert_int_equal(hy_client_open_with(&c,
+				 HY_CLIENT_OPTIONS(.url = fx->zmq, .key = key, .curve_server = door,
+					 .curve_secret = secret, .close_ms = -1),
+				 why, sizeof(why)),
+		HY_CLIENT_OK);
+	hy_client_feedback(c, HY_CLIENT_FEEDBACK(.text = "0.0"));
+	flushed(c);
+	hy_client_close(&c);
+	char public_text[HY_CURVE_TEXT], stranger[HY_CURVE_TEXT];
+	assert_int_equal(hy_curve_make(public_text, stranger), HY_OK);
+	assert_int_equal(hy_client_open_with(&c,
+				 HY_CLIENT_OPTIONS(.url = fx->zmq, .key = key, .curve_server = door,
+					 .curve_secret = stranger, .close_ms = -1),
+				 why, sizeof(why)),
+		HY_CLIENT_OK);
+	hy_client_feedback(c, HY_CLIENT_FEEDBACK(.text = "0.1"));
+	assert_int_equal(hy_client_flush(c, 1500), HY_CLIENT_TIMEOUT);
+	hy_client_close(&c);
+	ring_kill(fx->ring, COLLECTOR, SIGTERM);
+	assert_int_equal(look(fx->ring).next[0], 1);
+	json_decref(made);
+	free(out);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 6 && strcmp(argv[1], "app") == 0)
@@ -405,6 +460,7 @@ int main(int argc, char **argv)
 		CASE(everything_that_can_be_said_arrives_alike_through_both_doors),
 		CASE(a_rejection_is_told_with_the_field_at_fault_through_both_doors),
 		CASE(a_key_that_nobody_knows_is_told_and_nothing_is_lost),
+		CASE(over_curve_it_comes_in_with_its_own_pair_and_a_stranger_does_not),
 		CASE(kill_9_of_app_and_collector_loses_and_doubles_nothing_over_zeromq),
 		CASE(kill_9_of_app_and_collector_loses_and_doubles_nothing_over_http),
 	};
