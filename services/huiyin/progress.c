@@ -6,8 +6,10 @@
 #include "huiyin.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <sodium.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -82,12 +84,19 @@ int progress_open(struct progress *p, struct hy_fault *f)
 	struct stat st;
 	if (!p->rejects_path[0])
 		return HY_OK;
+	int fd = open(p->rejects_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	p->rejects = fd >= 0 ? fdopen(fd, "r+") : NULL;
+	if (!p->rejects)
+		return rejects_fault(p, f);
+	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+		fclose(p->rejects); /* it is the other's */
+		p->rejects = NULL;
+		return hy_fail(f, HY_BUSY, "another import of this file runs: it holds %s", p->rejects_path);
+	}
 	/* Rows of a batch that was not answered come again; a file that was taken away meanwhile begins anew. */
-	if (stat(p->rejects_path, &st) != 0 || st.st_size < p->done.rejects_bytes)
+	if (fstat(fd, &st) != 0 || st.st_size < p->done.rejects_bytes)
 		p->done.rejects_bytes = 0;
-	p->rejects = fopen(p->rejects_path, p->done.rejects_bytes ? "r+" : "w");
-	if (!p->rejects || ftruncate(fileno(p->rejects), p->done.rejects_bytes) != 0 ||
-		fseek(p->rejects, 0, SEEK_END) != 0)
+	if (ftruncate(fd, p->done.rejects_bytes) != 0 || fseek(p->rejects, 0, SEEK_END) != 0)
 		return rejects_fault(p, f);
 	return HY_OK;
 }

@@ -27,7 +27,7 @@ struct progress {
 
 /* Takes up what an earlier run of the same file left in state_path; false when there is nothing, or it is of another file (then *other). */
 bool progress_resume(struct progress *p, bool *other);
-/* Opens the rejects file behind what was done. */
+/* Opens the rejects file behind what was done. HY_BUSY: another process imports the same file. */
 int progress_open(struct progress *p, struct hy_fault *f);
 /* Enters an answered batch: counts, rejects, and at most once a second FILE.import. */
 int progress_enter(struct progress *p, const struct batch *b, struct hy_fault *f);

@@ -7,8 +7,10 @@
 #include "huiyin/post.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <zlib.h>
 
@@ -509,6 +511,23 @@ static void what_is_no_http_is_refused_and_never_waited_for(void **state)
 	assert_int_not_equal(import(fx, NULL), EX_OK);
 }
 
+static void a_file_is_imported_by_one_at_a_time(void **state)
+{
+	struct fx *fx = *state;
+	char path[400];
+	write_lines(fx, 0, 3, "w");
+	answer(fx, 202, NULL, ACCEPTS);
+	begin(fx);
+	snprintf(path, sizeof(path), "%s.rejects.jsonl", fx->file);
+	int fd = open(path, O_RDWR | O_CREAT, 0600);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	assert_int_equal(import(fx, NULL), EX_TEMPFAIL);
+	assert_int_equal(fx->fake.request_count, 0);
+	close(fd);
+	assert_int_equal(import(fx, NULL), EX_OK);
+	assert_int_not_equal(access(path, F_OK), 0); /* nothing was rejected */
+}
+
 static void every_way_to_write_an_address_leads_to_the_collector(void **state)
 {
 	static const struct {
@@ -548,6 +567,7 @@ int main(void)
 		TEST(a_rejects_file_that_was_repaired_is_imported_as_what_it_was),
 		TEST(the_rejects_of_a_table_are_a_table_to_be_imported_and_rejected_as_they_were),
 		TEST(a_file_of_the_same_name_with_other_rows_is_another_file),
+		TEST(a_file_is_imported_by_one_at_a_time),
 		TEST(every_way_to_write_an_address_leads_to_the_collector),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
