@@ -66,7 +66,9 @@ static void reject(struct answer *a, const struct submission *s, const struct it
 		put_number(&a->rejected, a->rejected.size ? ",{\"index\":" : "{\"index\":", index);
 		if (item->line)
 			put_number(&a->rejected, ",\"line\":", item->line);
-		hy_buffer_text(&a->rejected, later ? ",\"retry\":true,\"errors\":" : ",\"errors\":");
+		hy_buffer_text(&a->rejected, item->rest ? ",\"rest\":true" : "");
+		hy_buffer_text(&a->rejected, later || item->rest ? ",\"retry\":true" : "");
+		hy_buffer_text(&a->rejected, ",\"errors\":");
 	}
 	if (later) {
 		a->later++;

@@ -28,7 +28,7 @@ struct batch {
 	uint32_t project, key_number;
 	uint64_t scope;
 	struct submission *open; /* being filled */
-	size_t open_bytes, items;
+	size_t open_bytes, items, refused;
 	struct part *first, **last;
 	struct answer answer;
 	bool ended; /* no more lines will come */
@@ -94,6 +94,7 @@ static void close_part(struct batch *b)
 	for (size_t i = 0; i < s->count; i++)
 		good += s->items[i].ok;
 	p->err = good ? accept_submit(s) : HY_OK;
+	b->refused += p->err ? good : 0;
 	if (good == 0)
 		hy_count(b->collector->daemon, "rejected_total", (int64_t)s->count);
 	p->done = p->err || good == 0;
@@ -126,7 +127,6 @@ static void take_line(struct batch *b, const struct ndjson_line *line, struct it
 {
 	const struct hy_json *root;
 	struct hy_fault f = { 0 };
-	*item = (struct item){ 0 };
 	enum intake_later later = admit(b, line);
 	if (later) {
 		item->later = later;
@@ -139,8 +139,20 @@ static void take_line(struct batch *b, const struct ndjson_line *line, struct it
 		line_fault(item, &f, line->number);
 	} else {
 		intake_feedback(&b->intake, root, item);
+		item->line = line->number; /* it begins with a clean one */
 	}
-	item->line = line->number;
+	b->refused += !item->ok;
+}
+
+/* One entry that stands for all lines from here on. */
+static void take_rest(struct batch *b, struct item *item)
+{
+	char detail[96];
+	size_t most = b->items > BATCH_ITEMS_MAX ? BATCH_ITEMS_MAX : BATCH_REFUSED_MAX;
+	snprintf(detail, sizeof(detail), "%zu lines %s: from here on nothing was read", most,
+		most == BATCH_ITEMS_MAX ? "are as many as one body may have" : "were not taken");
+	intake_fault(item, "", detail);
+	item->rest = true;
 }
 
 static bool on_line(void *arg, const struct ndjson_line *line)
@@ -158,12 +170,9 @@ static bool on_line(void *arg, const struct ndjson_line *line)
 		b->intake = reception_intake(b->open, &b->finder);
 	}
 	struct item *item = &b->open->items[b->open->count++];
-	if (b->items++ == BATCH_ITEMS_MAX) { /* one entry for all that follow */
-		char detail[96];
-		snprintf(detail, sizeof(detail), "more than %d items in one body: from here on nothing was read",
-			BATCH_ITEMS_MAX);
-		intake_fault(item, "", detail);
-		item->line = line->number;
+	item->line = line->number;
+	if (b->items++ == BATCH_ITEMS_MAX || b->refused >= BATCH_REFUSED_MAX) {
+		take_rest(b, item);
 		return false;
 	}
 	take_line(b, line, item);

@@ -6,7 +6,8 @@
 
 #include "reception.h"
 
-#define BATCH_ITEMS_MAX 100000 /* lines of one body that are read */
+#define BATCH_ITEMS_MAX 100000 /* lines of one body that are read ... */
+#define BATCH_REFUSED_MAX 10000 /* ... and of them, those that are not taken: then it is the wrong body, or the wrong moment */
 /* Bytes that all batches together may hold: lines cut by a piece, and parts that are being filled or wait for their commit. */
 #define BATCH_ROOM ((int64_t)32 << 20)
 

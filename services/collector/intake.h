@@ -25,6 +25,7 @@ struct item {
 	struct hy_id ticket;
 	json_t *errors; /* [{"pointer","detail"}] when not ok; the caller gives the reference back */
 	uint64_t line; /* of a body of lines, from 1; else 0. The caller's */
+	bool rest; /* it stands for all lines from this one on. The caller's */
 	enum intake_later later; /* not ok, and not at fault: why it was not even looked at. The caller's */
 };
 
