@@ -34,7 +34,7 @@ static struct post *post_open(const char *unknown, const struct smtp_server_opti
 		"s/^( *)receipt: .*/\\1receipt: no/; s/^( *)from: .*/\\1from: 回音客服 <care@acme.example>/; "
 		"$a smtp:\\n  host: localhost\\n  port: %d\\n  security: %s\\n  connections: 4%s%s%s%s",
 		unknown, smtp_server_port(p->s), ca ? "starttls" : "none", ca ? "\\n  ca_file: " : "", ca ? ca : "",
-		o->user ? "\\n  user: " : "", o->user ? o->user : "");
+		o->user ? "\\n  bounce: bounce@acme.example\\n  user: " : "", o->user ? o->user : "");
 	p->r = ring_open(edit);
 	if (o->password) {
 		snprintf(secret, sizeof(secret), "%s/keys/smtp.password", p->r->dir);
@@ -302,7 +302,10 @@ static void a_server_that_demands_encryption_and_a_password_gets_both(void **sta
 		const struct smtp_message *m = smtp_server_message(p->s, i);
 		assert_true(m->encrypted);
 		assert_string_equal(m->user, "huiyin");
+		assert_int_equal(strncmp(m->from, "bounce+", 7), 0);
+		assert_non_null(strstr(m->from, "@acme.example"));
 	}
+	assert_string_not_equal(smtp_server_message(p->s, 0)->from, smtp_server_message(p->s, 1)->from);
 	snprintf(command, sizeof(command), "! grep -rl 'pass w' '%s' --exclude=smtp.password", p->r->dir);
 	assert_int_equal(system(command), 0);
 	smtp_server_rule(
