@@ -214,7 +214,7 @@ struct hy_stream *hy_daemon_output(struct hy_daemon *d);
  * HY_UNREACHABLE when no daemon answers. `id` NULL = a new one. */
 int hy_ask_daemon(const char *dir, const char *daemon, const char *verb, const char *const *name_value_pairs, const struct hy_id *id, int64_t timeout_ms, char **json, struct hy_fault *f);
 
-/* ---- crash points: tests end the process at a named place (and let it begin later: hy_clock_ahead()) ------------------------------------------------------------------- */
+/* ---- crash points: tests end the process at a named place (and let it begin later: hy_clock_ahead()) ------------------------ */
 #ifdef HY_CRASH_POINTS
 void hy_crash_point(const char *name); /* HUIYIN_CRASH_AT="NAME:N" in the environment: _exit at the N-th passage */
 #else
