@@ -43,7 +43,7 @@ struct hy_http_question {
 };
 /* HY_BAD_INPUT: no such URL or a control character in a header; then done() is not called. */
 int hy_http_ask(struct hy_http_client *c, const struct hy_http_question *q, struct hy_http_call **out, struct hy_fault *f);
-/* The call is let go: done() is not called. NULL is fine. `out` of hy_http_ask() may be NULL for who never does this. */
+/* The call is let go: done() is not called. Not from within its own done(). NULL is fine. `out` of hy_http_ask() may be NULL for who never does this. */
 void hy_http_cancel(struct hy_http_call **call);
 
 #endif

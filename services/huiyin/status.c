@@ -64,6 +64,13 @@ static void look(struct found *s, const json_t *h)
 			"%s: %" PRId64
 			" dead letter%s; `huiyin dead list` shows why, `huiyin dead retry` runs them again",
 			name, dead, dead == 1 ? "" : "s");
+	const json_t *smtp = json_object_get(h, "smtp");
+	if (json_is_true(json_object_get(smtp, "refused")))
+		trouble(s, 1,
+			"%s: the mail server %s can't be reached, or takes nothing from us (%s); notices wait, and one "
+			"is tried "
+			"now and then",
+			name, huiyin_text(smtp, "relay"), huiyin_text(smtp, "words"));
 	if (huiyin_number(json_object_get(h, "dedupe"), "overflowed"))
 		trouble(s, 0,
 			"%s: more client ids within dedupe.window than dedupe.ids holds; the oldest were forgotten",

@@ -170,8 +170,6 @@ static void learn(struct smtp *s, const char *to, const struct hy_smtp_outcome *
 				stage_name(o->stage), o->code, o->words, wait_ms);
 		return;
 	}
-	if (o->stage <= HY_SMTP_FROM && !o->answered)
-		return;
 	if (s->breaker.trips)
 		hy_info("smtp.accepts", "relay=%s", s->relay);
 	breaker_mend(&s->breaker);
