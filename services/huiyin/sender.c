@@ -274,7 +274,7 @@ int sender_open(struct sender **out, const struct post_door *door, struct hy_fau
 		return hy_fail(f, err, "no event loop: %s", hy_err_text(err));
 	struct hy_http_client_options o = { .loop = s->loop,
 		.private_ok = true,
-		.connections = SENDER_WINDOW,
+		.connections = SENDER_CONNECTIONS,
 		.ca_file = s->door.ca_file[0] ? s->door.ca_file : NULL };
 	err = hy_http_client_open(&s->client, &o, f);
 	return err ? err : knock(s, f);

@@ -9,7 +9,8 @@
 
 #define SENDER_ITEMS 1000
 #define SENDER_BYTES ((size_t)512 << 10)
-#define SENDER_WINDOW 4 /* batches on their way */
+#define SENDER_CONNECTIONS 4
+#define SENDER_WINDOW 8 /* batches given: as many again wait behind those on their way, so that an answer never finds the collector idle */
 
 /* An item, and where it comes from. */
 struct sender_item {
