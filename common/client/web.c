@@ -160,6 +160,7 @@ static void on_answer(void *arg, const struct hy_http_outcome *o)
 	struct web *w = c->door_state;
 	w->call = NULL;
 	c->connected = o->err == HY_OK;
+	hy_loop_wake(c->loop); /* this may be the turn's beginning: it does not wait any more for what was due before */
 	hy_arena_reset(c->arena); /* where the words of `unreadable` refusals do not live */
 	if (o->err != HY_OK) {
 		client_problem(c, &c->door_problem, "no answer from %s: %s", w->url, o->words);
