@@ -135,18 +135,21 @@ void hy_person(const struct hy_secret *k, uint32_t project, char kind, struct hy
 	uint8_t out[static HY_PERSON_SIZE])
 {
 	crypto_generichash_state h;
-	uint8_t head[5] = { project >> 24, project >> 16, project >> 8, project, kind };
+	uint8_t piece[128] = { project >> 24, project >> 16, project >> 8, project, kind };
+	size_t size = 5;
 	crypto_generichash_init(&h, k->b, sizeof(k->b), HY_PERSON_SIZE);
-	crypto_generichash_update(&h, head, sizeof(head));
 	for (size_t i = 0; i < value.size; i++) {
-		uint8_t c = value.data[i];
-		if (folded(kind, &c))
-			crypto_generichash_update(&h, &c, 1);
+		piece[size] = value.data[i];
+		size += folded(kind, &piece[size]);
+		if (size == sizeof(piece)) {
+			crypto_generichash_update(&h, piece, size);
+			size = 0;
+		}
 	}
+	crypto_generichash_update(&h, piece, size);
 	crypto_generichash_final(&h, out, HY_PERSON_SIZE);
 }
 
-/* ticket 16, round 4, person 16, purpose 1, mac 16 */
 enum { TOKEN_BODY = 37, TOKEN_MAC = 16 };
 
 static void token_mac(const struct hy_secret *k, const uint8_t *body, uint8_t mac[static TOKEN_MAC])

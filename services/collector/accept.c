@@ -94,11 +94,32 @@ static enum fate look_again(struct hy_step *s, const struct collector *c, struct
 	return known == HY_CONFLICT ? FATE_CONFLICT : FATE_DUPLICATE;
 }
 
+/* The keys of the next AHEAD items: told to the table before they are looked for in it. */
+#define AHEAD 16
+struct ahead {
+	struct dedupe_key keys[AHEAD];
+	size_t known;
+};
+
+static const struct dedupe_key *key_of(struct ahead *a, const struct dedupe *d, const struct submission *sub, size_t i)
+{
+	for (; a->known < sub->count && a->known < i + AHEAD; a->known++) {
+		const struct item *item = &sub->items[a->known];
+		struct dedupe_key *k = &a->keys[a->known % AHEAD];
+		if (!item->ok || !item->has_client_id)
+			continue;
+		*k = dedupe_key(sub->scope, item->client_id, item->said);
+		dedupe_expect(d, k);
+	}
+	return &a->keys[i % AHEAD];
+}
+
 static int run(struct hy_step *s, struct hy_job *job, void *self)
 {
 	struct collector *c = self;
 	struct submission *sub = (struct submission *)job;
 	struct hy_id last = { { 0 } };
+	struct ahead ahead = { 0 };
 	size_t numbered = 0;
 	sub->refused = false;
 	int begun = sub->numbering ? sub->numbering->begin(s, sub, &numbered) : HY_OK;
@@ -116,8 +137,8 @@ static int run(struct hy_step *s, struct hy_job *job, void *self)
 		sub->fates[i] = FATE_ACCEPTED;
 		sub->ids[i] = id;
 		if (item->has_client_id) {
-			struct dedupe_key k = dedupe_key(sub->scope, item->client_id, item->said);
-			int known = dedupe_note(c->dedupe, s->txn, &k, id, s->now_ms, &sub->ids[i]);
+			const struct dedupe_key *k = key_of(&ahead, c->dedupe, sub, i);
+			int known = dedupe_note(c->dedupe, s->txn, k, id, s->now_ms, &sub->ids[i]);
 			if (known == HY_EXISTS || known == HY_CONFLICT) {
 				sub->fates[i] = known == HY_EXISTS ? FATE_DUPLICATE : FATE_CONFLICT;
 				continue;

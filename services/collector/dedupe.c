@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 #include <sys/mman.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 /* fingerprint 0 = free */
 struct slot {
@@ -23,22 +25,21 @@ struct dedupe {
 	struct slot *slots;
 	size_t mask, bytes, count, ids;
 	int64_t window_ms, overflowed;
+	int64_t oldest_ms; /* no row is older: before its window has passed nothing is forgotten */
 	struct noted noted[NOTED]; /* the last changes, as a ring: an aborted step's are undone */
 	uint64_t noted_count;
 };
 
 struct dedupe_key dedupe_key(uint64_t scope, struct hy_bytes client_id, struct hy_bytes body)
 {
-	struct hy_id zero = { 0 };
-	struct hy_bytes whose[] = { hy_bytes(&scope, sizeof(scope)), client_id };
-	struct hy_id hash = hy_id_derive(zero, whose, 2), said = hy_id_derive(zero, &body, 1);
 	struct dedupe_key k;
-	memcpy(k.hash, hash.b, 16);
-	memcpy(&k.body, said.b + 8, 8);
+	/* No secret is kept here: who could make two ids of one key alike could as well send the same id twice. */
+	XXH128_canonicalFromHash(
+		(XXH128_canonical_t *)k.hash, XXH3_128bits_withSeed(client_id.data, client_id.size, scope));
+	k.body = XXH3_64bits(body.data, body.size);
 	return k;
 }
 
-/* A derived id hashes all but its time bits and two markers: its tail is what spreads. */
 static uint64_t fingerprint(const uint8_t hash[16])
 {
 	uint64_t f;
@@ -124,23 +125,21 @@ static void remember(struct dedupe *d, uint64_t f, uint64_t arrival, bool gone)
 /* At most two go for each that comes, so that no step pays for a whole window at once. */
 static void forget(struct dedupe *d, struct hy_txn *t, int64_t now_ms)
 {
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 2 && (d->count > d->ids || d->oldest_ms < now_ms - d->window_ms); i++) {
 		struct hy_cursor c = hy_cursor_open(t, "dedupe", hy_bytes(NULL, 0));
-		bool gone = hy_cursor_on(&c) && c.value.size == ROW;
-		if (gone) {
-			bool old =
-				(int64_t)hy_be_get64(c.value.data + 40)<now_ms - d->window_ms, many = d->count> d->ids;
-			gone = old || many;
-			if (gone) {
-				d->overflowed += many && !old;
-				take_out(d, fingerprint(c.value.data), hy_be_get64(c.key.data));
-				remember(d, fingerprint(c.value.data), hy_be_get64(c.key.data), true);
-				hy_cursor_del(&c);
-			}
+		bool is_row = hy_cursor_on(&c) && c.value.size == ROW;
+		int64_t at_ms = is_row ? (int64_t)hy_be_get64(c.value.data + 40) : now_ms;
+		bool old = at_ms<now_ms - d->window_ms, many = d->count> d->ids;
+		if (is_row && (old || many)) {
+			d->overflowed += many && !old;
+			take_out(d, fingerprint(c.value.data), hy_be_get64(c.key.data));
+			remember(d, fingerprint(c.value.data), hy_be_get64(c.key.data), true);
+			hy_cursor_del(&c);
+		} else {
+			d->oldest_ms = at_ms;
+			i = 2;
 		}
 		hy_cursor_close(&c);
-		if (!gone)
-			return;
 	}
 }
 
@@ -154,10 +153,17 @@ static void undo_aborted(struct dedupe *d, uint64_t arrival)
 			return;
 		if (!last->gone)
 			take_out(d, last->slot.fingerprint, last->slot.arrival);
-		else if (last->slot.fingerprint)
+		else if (last->slot.fingerprint) {
 			insert(d, last->slot.fingerprint, last->slot.arrival);
+			d->oldest_ms = 0;
+		}
 		*last = (struct noted){ .gone = true };
 	}
+}
+
+void dedupe_expect(const struct dedupe *d, const struct dedupe_key *k)
+{
+	__builtin_prefetch(&d->slots[home(d, fingerprint(k->hash))], 1);
 }
 
 int dedupe_look(

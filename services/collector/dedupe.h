@@ -19,6 +19,8 @@ struct dedupe_key {
 };
 struct dedupe_key dedupe_key(uint64_t scope, struct hy_bytes client_id, struct hy_bytes body);
 
+/* It will be looked for soon: the table is large, and each look is a wait for memory. */
+void dedupe_expect(const struct dedupe *d, const struct dedupe_key *k);
 /* What dedupe_note() would say, without noting it. */
 int dedupe_look(const struct dedupe *d, struct hy_txn *t, const struct dedupe_key *k, int64_t now_ms, struct hy_id *first);
 /* HY_NOT_FOUND: new, and noted under `id`. HY_EXISTS: said before, *first is its id. HY_CONFLICT: the id came with another body. */
