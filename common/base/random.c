@@ -8,7 +8,7 @@
 
 static pthread_once_t ready = PTHREAD_ONCE_INIT;
 static _Thread_local struct {
-	uint8_t bytes[512];
+	uint8_t bytes[4096]; /* each filling is a system call */
 	size_t left;
 } pool;
 

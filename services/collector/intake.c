@@ -16,14 +16,22 @@ void intake_fault(struct item *out, const char *pointer, const char *detail)
 		json_array_append_new(out->errors, json_pack("{s:s, s:s}", "pointer", pointer, "detail", detail));
 }
 
-static void too_long(struct item *out, const char *pointer, const char *text, size_t points)
+/* The pointer is put together only where there is a fault: that is seldom. */
+static void fault_in(struct item *out, const char *at, const char *member, const char *detail)
+{
+	char pointer[96];
+	snprintf(pointer, sizeof(pointer), "%s/%s", at, member);
+	intake_fault(out, pointer, detail);
+}
+
+static void too_long(struct item *out, const char *at, const char *member, const char *text, size_t points)
 {
 	struct hy_bytes v = hy_bytes_text(text);
 	char detail[96];
 	if (v.size <= points || hy_utf8_count(v) <= points)
 		return;
 	snprintf(detail, sizeof(detail), "longer than %zu characters", points);
-	intake_fault(out, pointer, detail);
+	fault_in(out, at, member, detail);
 }
 
 /* ---- the parts of a feedback ---- */
@@ -72,26 +80,15 @@ static void check_customer(
 		size_t points;
 	} texts[] = { { "id", who->id, 200 }, { "email", who->email, 254 }, { "phone", who->phone, 32 },
 		{ "name", who->name, 200 }, { "locale", who->locale, 35 }, { "timezone", who->timezone, 64 } };
-	char pointer[64];
-	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
-		if (!texts[i].text[0])
-			continue;
-		snprintf(pointer, sizeof(pointer), "%s/%s", at, texts[i].name);
-		too_long(out, pointer, texts[i].text, texts[i].points);
-	}
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+		too_long(out, at, texts[i].name, texts[i].text, texts[i].points);
 	const char *email_at = strchr(who->email, '@');
-	if (who->email[0] && (!email_at || email_at == who->email || !email_at[1])) {
-		snprintf(pointer, sizeof(pointer), "%s/email", at);
-		intake_fault(out, pointer, "is not an e-mail address");
-	}
-	if (who->phone[0] && strspn(who->phone, "+0123456789 -().") != strlen(who->phone)) {
-		snprintf(pointer, sizeof(pointer), "%s/phone", at);
-		intake_fault(out, pointer, "is not a phone number");
-	}
-	if (who->n_traits > ITEMS_MAX) {
-		snprintf(pointer, sizeof(pointer), "%s/traits", at);
-		intake_fault(out, pointer, "more than 100 members");
-	}
+	if (who->email[0] && (!email_at || email_at == who->email || !email_at[1]))
+		fault_in(out, at, "email", "is not an e-mail address");
+	if (who->phone[0] && strspn(who->phone, "+0123456789 -().") != strlen(who->phone))
+		fault_in(out, at, "phone", "is not a phone number");
+	if (who->n_traits > ITEMS_MAX)
+		fault_in(out, at, "traits", "more than 100 members");
 	d->customer.id = who->id;
 	d->customer.name = who->name;
 	d->customer.locale = who->locale;
@@ -109,38 +106,38 @@ static const struct {
 	double min, max;
 } scales[] = { { "nps", 0, 10 }, { "csat", 1, 5 }, { "ces", 1, 7 }, { "stars", 1, 5 } };
 
-static void rating_fault(struct item *out, const char *at, const char *member, const char *detail)
+static void rating_fault(struct item *out, size_t index, const char *member, const char *detail)
 {
-	char pointer[64];
-	snprintf(pointer, sizeof(pointer), "%s%s", at, member);
-	intake_fault(out, pointer, detail);
+	char at[32];
+	snprintf(at, sizeof(at), "/rating/%zu", index);
+	fault_in(out, at, member, detail);
 }
 
 static void check_rating(
-	const struct intake *in, const Huiyin__Rating *said, const char *at, struct draft *d, struct item *out)
+	const struct intake *in, const Huiyin__Rating *said, size_t index, struct draft *d, struct item *out)
 {
 	size_t scale = 0;
 	char detail[96];
 	while (scale < sizeof(scales) / sizeof(*scales) && strcmp(said->scale, scales[scale].name) != 0)
 		scale++;
 	if (scale == sizeof(scales) / sizeof(*scales)) {
-		rating_fault(out, at, "/scale", "must be one of nps, csat, ces, stars");
+		rating_fault(out, index, "scale", "must be one of nps, csat, ces, stars");
 		return;
 	}
 	if (!said->has_score_case) {
-		rating_fault(out, at, "/score", "must be a number");
+		rating_fault(out, index, "score", "must be a number");
 		return;
 	}
 	double top = said->has_max_case ? said->max : scales[scale].max;
 	if (!(top >= 2 && top <= 100) || (scale == 0 && top != 10)) {
-		rating_fault(out, at, "/max", scale == 0 ? "nps goes from 0 to 10" : "must be from 2 to 100");
+		rating_fault(out, index, "max", scale == 0 ? "nps goes from 0 to 10" : "must be from 2 to 100");
 		return;
 	}
 	if (!(said->score >= scales[scale].min && said->score <= top) ||
 		(scale == 0 && said->score != floor(said->score))) {
 		snprintf(detail, sizeof(detail), "must be %s from %g to %g", scale == 0 ? "a whole number" : "a number",
 			scales[scale].min, top);
-		rating_fault(out, at, "/score", detail);
+		rating_fault(out, index, "score", detail);
 		return;
 	}
 	Huiyin__Rating *r = hy_arena_get(in->arena, sizeof(*r));
@@ -158,7 +155,6 @@ static void check_rating(
 
 static void check_ratings(const struct intake *in, const Huiyin__Item *said, struct draft *d, struct item *out)
 {
-	char at[32];
 	if (said->n_rating == 0)
 		return;
 	if (said->n_rating > ITEMS_MAX) {
@@ -166,10 +162,8 @@ static void check_ratings(const struct intake *in, const Huiyin__Item *said, str
 		return;
 	}
 	d->remark.ratings = hy_arena_get(in->arena, said->n_rating * sizeof(*d->remark.ratings));
-	for (size_t i = 0; i < said->n_rating && d->remark.ratings; i++) {
-		snprintf(at, sizeof(at), "/rating/%zu", i);
-		check_rating(in, said->rating[i], at, d, out);
-	}
+	for (size_t i = 0; i < said->n_rating && d->remark.ratings; i++)
+		check_rating(in, said->rating[i], i, d, out);
 }
 
 static void check_tags(const Huiyin__Item *said, struct draft *d, struct item *out)
@@ -284,9 +278,9 @@ void intake_item(const struct intake *in, const Huiyin__Item *said, struct item 
 	draft_init(&d, in);
 	if (said->customer)
 		check_customer(in, said->customer, "/customer", &d, out);
-	too_long(out, "/id", said->id, 200);
-	too_long(out, "/text", said->text, INTAKE_TEXT_MAX);
-	too_long(out, "/channel", said->channel, 32);
+	too_long(out, "", "id", said->id, 200);
+	too_long(out, "", "text", said->text, INTAKE_TEXT_MAX);
+	too_long(out, "", "channel", said->channel, 32);
 	if (strspn(said->channel, "abcdefghijklmnopqrstuvwxyz0123456789_.-") != strlen(said->channel))
 		intake_fault(out, "/channel", "a channel is 1 to 32 of a-z 0-9 _ . -");
 	if (said->n_context > ITEMS_MAX)
@@ -319,9 +313,9 @@ void intake_profile(const struct intake *in, const Huiyin__Who *who, const char 
 	known.id = (char *)(uintptr_t)(user_id[0] ? user_id : anonymous_id);
 	if (!known.id[0])
 		intake_fault(out, "/userId", "userId or anonymousId is needed");
-	too_long(out, "/userId", user_id, 200);
-	too_long(out, "/anonymousId", anonymous_id, 200);
-	too_long(out, "/messageId", message_id, 200);
+	too_long(out, "", "userId", user_id, 200);
+	too_long(out, "", "anonymousId", anonymous_id, 200);
+	too_long(out, "", "messageId", message_id, 200);
 	known.id = out->errors ? (char *)(uintptr_t) "" : known.id; /* said above, where it stands */
 	check_customer(in, &known, "/traits", &d, out);
 	d.profile.user_id = (char *)(uintptr_t)user_id;
@@ -402,7 +396,7 @@ void intake_choices(const struct intake *in, const Huiyin__Who *who, const Huiyi
 	check_customer(in, who, "/customer", &d, out);
 	if (!out->has_person)
 		intake_fault(out, "/customer", "whose are they? id, email or phone is needed");
-	too_long(out, "/id", id, 200);
+	too_long(out, "", "id", id, 200);
 	check_choices(wanted, out);
 	d.feedback.body_case = HUIYIN__FEEDBACK__BODY_PREFERENCES;
 	d.feedback.preferences = &kept;
