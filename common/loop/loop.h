@@ -38,7 +38,8 @@ enum hy_socket_kind { HY_DOOR /* ROUTER, binds */, HY_CALLER /* DEALER, connects
 struct hy_socket_options {
 	enum hy_socket_kind kind;
 	const char *endpoint;       /* "ipc:///.../feedback.sock", "tcp://127.0.0.1:5570" */
-	int window;                 /* messages queued each way; 0 = 16 */
+	int window;                 /* messages queued each way; 0 = 16; -1: 16 to send, and whatever comes is held, for a caller that may be
+	                             * slow to read: held back, its heartbeats would be the end of its process when the door goes (socket.c) */
 	size_t frame_max;           /* 0 = 1 MiB */
 
 	/* CURVE (rfc.zeromq.org/spec/26), keys as 40 characters of Z85. All NULL = none. `curve_secret` is this end's own; a caller also names
@@ -55,7 +56,7 @@ bool hy_curve_good(const char *key); /* whether it is 32 bytes as 40 characters 
 int hy_curve_make(char public_key[static HY_CURVE_TEXT], char secret[static HY_CURVE_TEXT]);
 int hy_curve_public(const char *secret, char public_key[static HY_CURVE_TEXT]); /* HY_BAD_INPUT */
 
-/* Sets every option of reliability.md rule 13 (LINGER 0, heartbeats 1 s / 3 s, MAXMSGSIZE, MANDATORY, HANDOVER, IMMEDIATE ...).
+/* Sets every option of reliability.md rule 13 (LINGER 0, heartbeats 1 s / 3 s of callers, MAXMSGSIZE, MANDATORY, HANDOVER, IMMEDIATE ...).
  * A HY_DOOR on ipc:// makes the socket file with mode 0600 and replaces a dead one; where its directory is setgid, so that
  * daemons with users of their own share its group, the mode is 0660. Fault: "the address is taken", ... */
 int hy_socket_open(struct hy_socket **out, const struct hy_socket_options *o, struct hy_fault *f);

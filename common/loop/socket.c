@@ -89,9 +89,6 @@ static void set_options(void *zmq, const struct hy_socket_options *o)
 	const int both[][2] = {
 		{ ZMQ_LINGER, 0 },
 		{ ZMQ_HANDSHAKE_IVL, 2000 },
-		{ ZMQ_HEARTBEAT_IVL, 1000 },
-		{ ZMQ_HEARTBEAT_TIMEOUT, 3000 },
-		{ ZMQ_HEARTBEAT_TTL, 6000 },
 		{ ZMQ_RECONNECT_IVL, 20 },
 		{ ZMQ_RECONNECT_IVL_MAX, 500 },
 		{ ZMQ_TCP_KEEPALIVE, 1 },
@@ -104,7 +101,7 @@ static void set_options(void *zmq, const struct hy_socket_options *o)
 		set_int(zmq, both[i][0], both[i][1]);
 	int window = o->window > 0 ? o->window : WINDOW_DEFAULT;
 	set_int(zmq, ZMQ_SNDHWM, window);
-	set_int(zmq, ZMQ_RCVHWM, window);
+	set_int(zmq, ZMQ_RCVHWM, o->window < 0 ? 0 : window);
 	int64_t frame_max = (int64_t)(o->frame_max ? o->frame_max : FRAME_DEFAULT);
 	if (zmq_setsockopt(zmq, ZMQ_MAXMSGSIZE, &frame_max, sizeof(frame_max)) < 0)
 		hy_panic("ZeroMQ refuses a frame limit of %lld", (long long)frame_max);
@@ -115,6 +112,12 @@ static void set_options(void *zmq, const struct hy_socket_options *o)
 		set_int(zmq, ZMQ_ROUTER_HANDOVER, 1);
 	} else {
 		set_int(zmq, ZMQ_IMMEDIATE, 1);
+		/* Callers alone: libzmq 4.3.4 ends the process (`!_io_error`) when a heartbeat of its own falls due on a connection that
+		 * broke while its input was held back, and so anybody who floods a door and leaves would end the daemon behind it. A
+		 * door notices a dead caller by the TTL that comes with the caller's heartbeats, and by TCP's keepalive. */
+		set_int(zmq, ZMQ_HEARTBEAT_IVL, 1000);
+		set_int(zmq, ZMQ_HEARTBEAT_TIMEOUT, 3000);
+		set_int(zmq, ZMQ_HEARTBEAT_TTL, 6000);
 	}
 	if (strstr(o->endpoint, "://[")) /* with it "*" would mean every address of both kinds */
 		set_int(zmq, ZMQ_IPV6, 1);

@@ -9,7 +9,9 @@
 #define CREDIT_FIRST 64 /* of a client that has just come: a thousand may come at once */
 #define CREDIT_LEAST 4
 #define CREDIT_MOST 16384
+#define SUBMITS_SHARED 8192 /* the same in Submits: each has memory of its own while it is on its way */
 #define SUBMITS_MOST 64 /* of one client */
+#define SUBMITS_LEAST 2
 #define SILENT_MS 600000 /* who says nothing for so long is forgotten */
 #define PERIOD_MS 1000
 
@@ -125,11 +127,15 @@ size_t clients_count(const struct clients *c)
 	return c->count;
 }
 
+static double active(const struct clients *c)
+{
+	size_t n = c->active > c->before ? c->active : c->before;
+	return n ? (double)n : 1;
+}
+
 static uint32_t share(const struct clients *c, const struct client *m)
 {
-	size_t active = c->active > c->before ? c->active : c->before;
-	double items = (double)ITEMS_SHARED / (double)(active ? active : 1);
-	double bytes = BYTES_SHARED / (double)(active ? active : 1);
+	double items = ITEMS_SHARED / active(c), bytes = BYTES_SHARED / active(c);
 	if (m->item_bytes > 0 && items > bytes / m->item_bytes)
 		items = bytes / m->item_bytes;
 	return items < CREDIT_LEAST ? CREDIT_LEAST : items > CREDIT_MOST ? CREDIT_MOST : (uint32_t)items;
@@ -148,7 +154,9 @@ bool clients_take(struct clients *c, struct client *m, size_t items, size_t byte
 	uint32_t most = share(c, m);
 	if (most < m->told) /* what it was told before others came still counts */
 		most = m->told;
-	if (m->submits >= SUBMITS_MOST || m->items + items > most)
+	double submits = SUBMITS_SHARED / active(c);
+	submits = submits < SUBMITS_LEAST ? SUBMITS_LEAST : submits > SUBMITS_MOST ? SUBMITS_MOST : submits;
+	if ((double)m->submits >= submits || m->items + items > most)
 		return false;
 	m->submits++;
 	m->items += items;

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #define CLIENTS_MOST 65536
-#define WITH_WRITER 4096 /* Submits: each has an arena of its own */
+#define WITH_WRITER 16384 /* Submits, whoever sent them: each has an arena of its own */
 #define RECEIPT_MAX ((size_t)256 << 10) /* beyond it rejected items are told with one reason each */
 #define WINDOW 16 /* messages that ZeroMQ holds for a client, each way */
 #define LOOK_EVERY_MS 1000

@@ -265,6 +265,22 @@ static void a_peer_that_does_not_read_fills_its_window_and_no_more(void **state)
 	assert_int_equal(err, HY_BUSY);
 }
 
+static void a_caller_that_floods_a_door_and_leaves_does_not_end_the_process_behind_it(void **state)
+{
+	struct fx *fx = *state;
+	static uint8_t large[64 << 10];
+	struct hy_fault f = { 0 };
+	open_both(fx);
+	for (int left = 1000; left > 0 && hy_socket_ready(fx->caller, 200) == HY_OK;
+		left--) /* until the door holds it back */
+		hy_socket_send(fx->caller, hy_bytes(NULL, 0), hy_bytes(large, sizeof(large)));
+	hy_socket_close(&fx->caller);
+	usleep(2500000); /* two heartbeats, had the door any */
+	const struct hy_socket_options o = { .kind = HY_CALLER, .endpoint = fx->endpoint };
+	assert_int_equal(hy_socket_open(&fx->caller, &o, &f), HY_OK);
+	assert_int_equal(hy_socket_ready(fx->caller, 60000), HY_OK);
+}
+
 static void count_turns(struct fx *fx, int messages)
 {
 	while (fx->messages < messages) {
@@ -594,6 +610,7 @@ int main(void)
 		T(a_taken_port_and_a_wrong_address_are_named),
 		T(nothing_is_sent_to_a_peer_that_is_not_there),
 		T(a_peer_that_does_not_read_fills_its_window_and_no_more),
+		T(a_caller_that_floods_a_door_and_leaves_does_not_end_the_process_behind_it),
 		T(a_busy_socket_yields_after_64_messages_and_none_is_forgotten),
 		T(a_frame_beyond_the_limit_is_not_delivered),
 		T(a_kept_message_outlives_its_callback),
