@@ -11,39 +11,38 @@
 /* reliability.md rule 31: nothing else may stand in a path that we send. */
 #define PATH "[^][<>\",;:\\ [:cntrl:]]"
 
-static bool like(const char *text, const char *pattern)
-{
-	regex_t r;
-	if (regcomp(&r, pattern, REG_EXTENDED | REG_NOSUB | REG_ICASE) != 0)
-		abort();
-	bool yes = regexec(&r, text, 0, NULL, 0) == 0;
-	regfree(&r);
-	return yes;
-}
+static const char *const known[] = {
+	"^EHLO [a-z0-9.-]{1,255}$",
+	"^(STARTTLS|DATA|RSET|NOOP|QUIT)$",
+	"^AUTH (PLAIN|LOGIN)$",
+	"^[(]secret[)]$",
+	"^MAIL FROM:<(" PATH "{1,252}@[a-z0-9.-]{1,252})?>( SIZE=[0-9]+| BODY=(7BIT|8BITMIME))*$",
+	"^RCPT TO:<" PATH "{1,252}@[a-z0-9.-]{1,252}>$",
+};
+enum { KNOWN = sizeof(known) / sizeof(*known) };
 
-static bool is_known(const struct smtp_event *e)
+static bool is_known(const struct smtp_event *e, const regex_t *like)
 {
-	static const char *const known[] = {
-		"^EHLO [a-z0-9.-]{1,255}$",
-		"^(STARTTLS|DATA|RSET|NOOP|QUIT)$",
-		"^AUTH (PLAIN|LOGIN)$",
-		"^[(]secret[)]$",
-		"^MAIL FROM:<(" PATH "{1,252}@[a-z0-9.-]{1,252})?>( SIZE=[0-9]+| BODY=(7BIT|8BITMIME))*$",
-		"^RCPT TO:<" PATH "{1,252}@[a-z0-9.-]{1,252}>$",
-	};
 	bool found = false;
-	for (size_t i = 0; i < sizeof(known) / sizeof(*known) && !found; i++)
-		found = like(e->text, known[i]);
+	for (size_t i = 0; i < KNOWN && !found; i++)
+		found = regexec(&like[i], e->text, 0, NULL, 0) == 0;
 	return found && strlen(e->text) == e->size;
 }
 
 const char *smtp_server_stranger(struct smtp_server *s)
 {
+	regex_t like[KNOWN];
 	const struct smtp_event *e;
-	for (size_t i = 0; (e = smtp_server_event(s, i)); i++)
-		if (e->kind == SMTP_HEARD && !is_known(e))
-			return e->text;
-	return NULL;
+	const char *found = NULL;
+	for (size_t i = 0; i < KNOWN; i++)
+		if (regcomp(&like[i], known[i], REG_EXTENDED | REG_NOSUB | REG_ICASE) != 0)
+			abort();
+	for (size_t i = 0; !found && (e = smtp_server_event(s, i)); i++)
+		if (e->kind == SMTP_HEARD && !is_known(e, like))
+			found = e->text;
+	for (size_t i = 0; i < KNOWN; i++)
+		regfree(&like[i]);
+	return found;
 }
 
 char *smtp_server_story(struct smtp_server *s)
