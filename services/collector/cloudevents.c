@@ -67,14 +67,16 @@ static void name_of(const struct cloudevent *e, char out[static ID_MAX + 1])
 {
 	crypto_generichash_state state;
 	uint8_t hash[16];
-	size_t size = strlen(e->source) + 1 + strlen(e->id);
-	if (size <= ID_MAX && !strchr(e->source, ' ')) {
-		snprintf(out, ID_MAX + 1, "%s %s", e->source, e->id);
+	size_t source = strlen(e->source), id = strlen(e->id);
+	if (source + 1 + id <= ID_MAX && !strchr(e->source, ' ')) {
+		memcpy(out, e->source, source);
+		out[source] = ' ';
+		memcpy(out + source + 1, e->id, id + 1);
 		return;
 	}
 	crypto_generichash_init(&state, NULL, 0, sizeof(hash));
-	crypto_generichash_update(&state, (const uint8_t *)e->source, strlen(e->source) + 1);
-	crypto_generichash_update(&state, (const uint8_t *)e->id, strlen(e->id));
+	crypto_generichash_update(&state, (const uint8_t *)e->source, source + 1);
+	crypto_generichash_update(&state, (const uint8_t *)e->id, id);
 	crypto_generichash_final(&state, hash, sizeof(hash));
 	hy_hex(hash, sizeof(hash), out);
 }
