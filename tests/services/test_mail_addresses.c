@@ -123,17 +123,24 @@ static void who_gave_no_address_is_accounted_for_and_the_others_are_told(void **
 	struct fx *fx = *state;
 	uint64_t who = 0;
 	for (size_t i = 0; i < BAD; i++)
-		if (bad[i][0] && hy_utf8_valid(hy_bytes_text(bad[i])))
+		if (bad[i][0] && hy_utf8_valid(hy_bytes_text(bad[i]))) {
 			nf_join(fx, 7, 1,
-				&(struct nf_voice){ .who = ++who,
-					.feedback = who,
+				&(struct nf_voice){ .who = who + 1,
+					.feedback = who + 1,
 					.email = bad[i],
 					.name = bad[i],
 					.text = bad[i] });
-	for (size_t i = 0; i < GOOD; i++)
+			who++;
+		}
+	for (size_t i = 0; i < GOOD; i++) {
 		nf_join(fx, 7, 1,
-			&(struct nf_voice){
-				.who = ++who, .feedback = who, .email = good[i], .name = bad[i], .text = bad[i] });
+			&(struct nf_voice){ .who = who + 1,
+				.feedback = who + 1,
+				.email = good[i],
+				.name = bad[i],
+				.text = bad[i] });
+		who++;
+	}
 	nf_resolve(fx, 7, 1, "好了", NULL);
 	for (int i = 0; i < 6000 && nf_outcomes(fx, OUTCOME(TOLD)) < GOOD; i++) {
 		hy_loop_turn(hy_daemon_loop(fx->daemon), 10);
