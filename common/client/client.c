@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { CLOSE_MS = 2000, KEY_MAX = 256, NAP_MS = 1, NAPS = 20 };
+enum { CLOSE_MS = 2000, KEY_MAX = 256, NAPS_SHORT = 20, NAP_MOST_MS = 32 };
 
 /* ---- whose process this is ---- */
 
@@ -96,20 +96,18 @@ void client_problem(struct hy_client *c, char (*which)[512], const char *fmt, ..
 
 /* ---- the background thread ---- */
 
-/* Whoever puts an item wakes the thread only when it sleeps; after something came it looks by itself for a while, so that a busy app makes no system
- * call per item. */
+/* Putting an item makes no system call: waking a sleeper would cost the app's thread tens of microseconds. This thread looks by itself, every millisecond while
+ * something comes, then less and less often; it is woken only when a burst is about to fill the memory meanwhile. */
 static int64_t nap(struct hy_client *c, int64_t wait_ms, uint64_t *seen, int *naps)
 {
 	uint64_t tail = atomic_load(&c->ring.tail);
 	*naps = tail != *seen ? 0 : *naps + 1;
 	*seen = tail;
-	if (*naps < NAPS)
-		return wait_ms < 0 || wait_ms > NAP_MS ? NAP_MS : wait_ms;
-	atomic_store(&c->asleep, true);
-	if (atomic_load(&c->ring.tail) == tail && !c->stop)
-		return wait_ms;
-	atomic_store(&c->asleep, false);
-	return 0;
+	int64_t nap_ms = 1;
+	for (int i = NAPS_SHORT; i < *naps && nap_ms < NAP_MOST_MS; i++)
+		nap_ms *= 2;
+	atomic_store(&c->asleep, nap_ms > 1);
+	return wait_ms < 0 || wait_ms > nap_ms ? nap_ms : wait_ms;
 }
 
 static void *background(void *arg)
@@ -313,7 +311,7 @@ int hy_client_feedback(struct hy_client *c, const struct hy_client_feedback *giv
 		result = ring_put(&c->ring, &f, size);
 	if (result == HY_CLIENT_FULL)
 		atomic_fetch_add_explicit(&c->lost, 1, memory_order_relaxed);
-	if (result == HY_CLIENT_OK && atomic_load(&c->asleep) && atomic_exchange(&c->asleep, false))
+	if (atomic_load(&c->asleep) && ring_crowded(&c->ring) && atomic_exchange(&c->asleep, false))
 		hy_loop_wake(c->loop);
 	return result;
 }

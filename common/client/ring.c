@@ -42,8 +42,7 @@ static int put(struct ring *r, const struct hy_client_feedback *f, uint32_t item
 	record_begin(r->data + at, size, n);
 	if (!item_write(f, r->data + at + RECORD_HEAD, item_size))
 		return HY_CLIENT_INVALID; /* the tail has not moved: nothing happened */
-	/* Sequentially consistent: whoever puts looks afterwards whether the background thread sleeps, which looks here before it does. */
-	atomic_store(&r->tail, tail + filler + need);
+	atomic_store_explicit(&r->tail, tail + filler + need, memory_order_release);
 	/* After the tail: who knows the number finds the record. */
 	atomic_store_explicit(&r->last_n, n, memory_order_release);
 	return HY_CLIENT_OK;
@@ -92,4 +91,10 @@ uint64_t ring_rest(struct ring *r)
 bool ring_empty(const struct ring *r, uint64_t at)
 {
 	return at >= atomic_load(&r->tail);
+}
+
+bool ring_crowded(const struct ring *r)
+{
+	uint64_t head = atomic_load_explicit(&r->head, memory_order_relaxed); /* first: it only follows the tail */
+	return atomic_load_explicit(&r->tail, memory_order_relaxed) - head > r->room / 4;
 }

@@ -20,6 +20,7 @@ struct ring {
 int ring_open(struct ring *r, size_t room, uint64_t last_n); /* HY_NO_MEMORY */
 void ring_close(struct ring *r);
 
+bool ring_crowded(const struct ring *r); /* a quarter of it is taken; any thread */
 /* HY_CLIENT_OK, HY_CLIENT_FULL, HY_CLIENT_INVALID (item_write()). */
 int ring_put(struct ring *r, const struct hy_client_feedback *f, uint32_t item_size);
 
