@@ -13,7 +13,7 @@ struct hy_keys {
 	struct hy_api_key *rows;
 	size_t count;
 	int64_t looked_ms;
-	struct timespec changed;
+	struct timespec changed; /* of the file; before the first look, when the rows were read */
 };
 
 static bool read_rate(const struct hy_conf_node *n, double *rate)
@@ -102,6 +102,7 @@ int hy_keys_read(struct hy_keys **out, const struct hy_daemon *d, const struct h
 		return HY_NO_MEMORY;
 	}
 	*out = k;
+	clock_gettime(CLOCK_REALTIME, &k->changed);
 	if (tree && (hy_conf_shape(tree) != HY_CONF_SEQUENCE || n > KEYS_MAX)) {
 		hy_conf_fault(tree, "keys is a list of at most %d rows", KEYS_MAX);
 		return HY_CONFIG;
@@ -131,9 +132,11 @@ static void refresh(struct hy_keys **k, const struct hy_daemon *d)
 	const char *path = hy_daemon_path(d, "huiyin.yaml");
 	if (stat(path, &st) != 0)
 		return;
-	bool changed = st.st_mtim.tv_sec != (*k)->changed.tv_sec || st.st_mtim.tv_nsec != (*k)->changed.tv_nsec;
+	/* At the first look all that is known is when the rows were read: what was written about then is read once more. */
+	bool changed = first ? st.st_mtim.tv_sec >= (*k)->changed.tv_sec - 1
+			     : st.st_mtim.tv_sec != (*k)->changed.tv_sec || st.st_mtim.tv_nsec != (*k)->changed.tv_nsec;
 	(*k)->changed = st.st_mtim;
-	if (first || !changed)
+	if (!changed)
 		return;
 	struct hy_conf *conf = NULL;
 	struct hy_keys *fresh = NULL;

@@ -158,19 +158,20 @@ static void answer_fault(struct passage *p, const char *fault, const char *detai
 }
 
 /* Where a client stands whose Submit got no further than here. */
-static void look_up(struct passage *p)
+static bool look_up(struct passage *p)
 {
 	struct door *d = p->door;
 	hy_arena_reset(d->scratch);
 	struct hy_txn *t = hy_txn_begin(hy_daemon_store(d->collector->daemon), HY_READ);
-	if (queue_load(t, d->scratch, &p->queue) != HY_OK)
-		p->queue.durable_seq = 0;
+	int err = queue_load(t, d->scratch, &p->queue);
 	hy_txn_abort(&t);
+	return err == HY_OK;
 }
 
 static void answer_busy(struct passage *p, int err)
 {
-	look_up(p);
+	if (!look_up(p))
+		return; /* better no Receipt than one that says 0 */
 	if (err == HY_FULL)
 		answer_fault(
 			p, "full", "the store is full; nothing of this was kept. Send it again later", RETRY_FULL_MS);
@@ -418,14 +419,12 @@ static void on_submit(void *arg, struct hy_bytes from, struct hy_bytes message)
 	memcpy(p.route, from.data, from.size);
 	p.client = clients_meet(d->clients, hy_key_view(&p.queue.key), hy_mono_ms());
 	atomic_store(&d->client_count, clients_count(d->clients));
-	if (!p.client) {
-		turn_away(d, from, &m, "busy", "too many clients at once; try again");
-		return;
-	}
+	if (!p.client)
+		return; /* too many at once: it asks again */
 	int64_t wait = m.count ? hy_api_key_spend(key, m.count) : 0;
 	if (wait) {
-		look_up(&p);
-		answer_fault(&p, "rate", "this key sends faster than its rate allows", wait);
+		if (look_up(&p))
+			answer_fault(&p, "rate", "this key sends faster than its rate allows", wait);
 		return;
 	}
 	if (d->with_writer >= WITH_WRITER || !clients_take(d->clients, p.client, m.count, message.size)) {

@@ -17,7 +17,7 @@
 
 #define CLIENTS_MOST 1000
 #define BATCH 5
-#define SILENCE_MS 5000 /* then a client asks where it stands */
+#define SILENCE_MS 2000 /* then a client asks where it stands */
 #define PATIENCE_MS 240000
 
 struct app {
