@@ -78,7 +78,8 @@ static void check_configuration(struct doctor *d)
 
 static void check_keys(struct doctor *d)
 {
-	static const char *const names[] = { "contact.key", "follow-up.key", "app-default.key", "door.curve", "smtp.password" };
+	static const char *const names[] = { "contact.key", "follow-up.key", "app-default.key", "door.curve",
+		"smtp.password" };
 	enum verdict worst = GOOD;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		char path[1200];

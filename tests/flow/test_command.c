@@ -108,8 +108,8 @@ static void wrong_usage_is_64_and_says_what_was_probably_meant(void **state)
 
 static void every_verb_has_help_with_an_example(void **state)
 {
-	static const char *const verbs[] = { "init", "up", "send", "import", "mail-in", "doctor", "fsck", "status", "tail",
-		"trace", "ticket", "audit", "dead", "config", "key", "completion" };
+	static const char *const verbs[] = { "init", "up", "send", "import", "mail-in", "doctor", "fsck", "status",
+		"tail", "trace", "ticket", "audit", "dead", "config", "key", "completion" };
 	char out[16384];
 	(void)state;
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {

@@ -197,7 +197,8 @@ static void on_auth(struct line *l, const char *how)
 		size_t first = strnlen(given, size) + 1,
 		       second = first <= size ? first + strlen(given + first) + 1 : size + 1;
 		snprintf(user, sizeof(user), "%.*s", (int)sizeof(user) - 1, first <= size ? given + first : "");
-		snprintf(password, sizeof(password), "%.*s", (int)sizeof(password) - 1, second <= size ? given + second : "");
+		snprintf(password, sizeof(password), "%.*s", (int)sizeof(password) - 1,
+			second <= size ? given + second : "");
 	} else {
 		say(l, "334 VXNlcm5hbWU6\r\n");
 		if (!read_secret(l, user, sizeof(user) - 1, &n))
