@@ -13,13 +13,15 @@ static const struct hy_conf_row conf[] = {
 		"Where the collector listens for HTTP; put a proxy with TLS in front of it before the world may see it",
 		NULL, 0, 0 },
 	{ "http.origins", HY_CONF_LIST, "*",
-		"Whose web pages may send feedback from a browser, as https://app.example; * = all: keys are no cookies",
+		"Whose web pages may send feedback from a browser, as https://app.example; * = all: keys are no "
+		"cookies",
 		NULL, 0, 0 },
 	{ "http.tls.certificate", HY_CONF_TEXT, "",
 		"Certificate chain (PEM), relative to the installation: TLS without a proxy; empty = plain HTTP", NULL,
 		0, 0 },
 	{ "http.tls.key", HY_CONF_TEXT, "", "Its private key (PEM)", NULL, 0, 0 },
-	{ "limits.body", HY_CONF_BYTES, "256KiB", "Largest body of a request, and largest line of NDJSON", NULL, 1024, (int64_t)8 << 20 },
+	{ "limits.body", HY_CONF_BYTES, "256KiB", "Largest body of a request, and largest line of NDJSON", NULL, 1024,
+		(int64_t)8 << 20 },
 	{ "limits.ndjson", HY_CONF_BYTES, "8MiB", "Largest body of lines (NDJSON), which is read as it comes", NULL,
 		1024, (int64_t)1 << 30 },
 	{ "limits.connections", HY_CONF_INT, "4096", "Connections in all", NULL, 1, 100000 },
@@ -42,7 +44,8 @@ static const struct hy_conf_row conf[] = {
 		"How long the numbers of a client that sends nothing are remembered; after it they begin anew", NULL,
 		60000, INT64_C(315360000000) },
 	{ "mapping", HY_CONF_TREE, NULL,
-		"Which events of other systems are feedback, and where in them the words stand: segment {events: [{event, kind, "
+		"Which events of other systems are feedback, and where in them the words stand: segment {events: "
+		"[{event, kind, "
 		"scale, score, text}], other, channel}, cloudevents {types: [{type, ...}], channel}, sentry {channel}",
 		NULL, 0, 0 },
 	{ 0 },
