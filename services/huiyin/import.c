@@ -64,11 +64,11 @@ static int add_row(struct import *m, struct batch *b, const struct table_row *ro
 static int next_row(struct import *m, struct batch *b, bool *more)
 {
 	struct table_row row;
-	int err;
+	int err = HY_OK;
 	do { /* a batch ends where another run can begin */
 		*more = table_next(m->table, &row);
 		if (!*more)
-			return HY_OK;
+			break;
 		b->rows++;
 		err = add_row(m, b, &row);
 	} while (err == HY_OK && !row.settled);
@@ -105,7 +105,7 @@ static int next_line(struct import *m, struct batch *b, bool *more)
 			hy_buffer_put(&m->line, line.text.data, 1000);
 		pieces = true;
 	}
-	if (!*more && !pieces)
+	if (!*more && (!pieces || source_broken(m->source)))
 		return HY_OK;
 	b->rows++;
 	b->after = source_place(m->source);
@@ -194,7 +194,7 @@ static int go(struct import *m, struct hy_fault *f)
 {
 	struct hy_fault unsaved = { 0 };
 	int err = m->dry_run ? run_dry(m, f) : run(m, f);
-	if (err == HY_OK && m->ended) /* what could be read of a broken file has been sent */
+	if (err == HY_OK && m->ended && !stopped) /* what could be read of a broken file has been sent */
 		err = source_check(m->source, f);
 	int kept = progress_save(&m->progress, &unsaved);
 	show_progress_close(&m->bar);

@@ -84,7 +84,7 @@ bool source_next(struct source *s, struct source_line *out)
 			if (read_more(s))
 				continue;
 			ends = true;
-			if (left == 0)
+			if (left == 0 || source_broken(s))
 				return false;
 			from = s->text.data + s->at; /* it may have moved */
 		}
@@ -97,13 +97,20 @@ bool source_next(struct source *s, struct source_line *out)
 	}
 }
 
+bool source_broken(struct source *s)
+{
+	int bad = Z_OK;
+	gzerror(s->in, &bad);
+	return s->text.err || (bad != Z_OK && bad != Z_STREAM_END);
+}
+
 int source_check(struct source *s, struct hy_fault *f)
 {
 	int bad = Z_OK;
 	const char *words = gzerror(s->in, &bad);
 	if (s->text.err)
 		return hy_fail(f, s->text.err, "%s: no memory", s->path);
-	if (bad == Z_OK || bad == Z_STREAM_END)
+	if (!source_broken(s))
 		return HY_OK;
 	return hy_fail(f, HY_BAD_INPUT, "%s, behind line %llu: %s", s->path, (unsigned long long)s->lines,
 		bad == Z_ERRNO ? strerror(errno) : words);

@@ -16,12 +16,15 @@ int source_open(struct source **out, const char *path, const char *encoding, str
 void source_close(struct source **s);
 
 struct source_line {
-	struct hy_bytes text; /* without its end; until the next call. Holds a byte 0xff where the file's encoding was violated */
-	uint64_t number;      /* from 1 */
-	bool ends;            /* false: more of this line follows, or the file ends in the middle of its compression */
+	struct hy_bytes
+		text; /* without its end; until the next call. Holds a byte 0xff where the file's encoding was violated */
+	uint64_t number; /* from 1 */
+	bool ends; /* false: more of this line follows */
 };
-/* The next line, or piece of one; false at the end of the file, or where it can't be read on: source_check() tells. */
+/* The next line, or piece of one; false at the end of the file, or where it can't be read on: source_check() tells. What stands behind the last line
+ * feed is a line too, but not in a broken file: there the rest of it is missing, and a run on the mended file begins with it. */
 bool source_next(struct source *s, struct source_line *out);
+bool source_broken(struct source *s); /* it could not be read to its end */
 int source_check(struct source *s, struct hy_fault *f);
 
 /* Where the next line begins, and going there: for a run that begins where another one ended. */

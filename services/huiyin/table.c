@@ -216,7 +216,7 @@ bool table_next(struct table *t, struct table_row *out)
 				t->settled = source_place(t->source);
 		}
 	}
-	if (!any || t->raw.size == 0)
+	if (!any || t->raw.size == 0 || source_broken(t->source)) /* what is missing may end the row */
 		return false;
 	judge(t, out, true);
 	return true;

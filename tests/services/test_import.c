@@ -417,6 +417,72 @@ static void a_compressed_file_is_read_as_it_is(void **state)
 	assert_int_equal(items_of(fx->fake.bodies[0]), 2);
 }
 
+/* 2,000 lines, compressed, of which only `part` in 100 of the bytes have arrived. `line` takes two numbers. */
+static void write_torn(struct fx *fx, const char *head, const char *line, int part)
+{
+	char whole[400];
+	struct hy_buffer bytes = { 0 };
+	snprintf(whole, sizeof(whole), "%s.whole", fx->file);
+	gzFile gz = gzopen(whole, "wb");
+	assert_non_null(gz);
+	gzputs(gz, head);
+	for (unsigned i = 0; i < 2000; i++)
+		gzprintf(gz, line, i * 2654435761u, i);
+	gzclose(gz);
+	assert_int_equal(file_read(whole, 1 << 20, &bytes, NULL), HY_OK);
+	bytes.size = bytes.size * (size_t)part / 100;
+	assert_int_equal(file_write(fx->file, hy_buffer_view(&bytes), 0600, NULL), HY_OK);
+	hy_buffer_free(&bytes);
+}
+
+static size_t items_sent(const struct fx *fx)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < fx->fake.request_count; i++)
+		n += items_of(fx->fake.bodies[i]);
+	return n;
+}
+
+static void check_torn(struct fx *fx, const char *head, const char *line, const char *rejects_end)
+{
+	char path[400];
+	answer(fx, 202, NULL, ACCEPTS);
+	begin(fx);
+	write_torn(fx, head, line, 60);
+	assert_int_equal(import(fx, NULL), EX_DATAERR);
+	assert_true(items_sent(fx) > 500 && items_sent(fx) < 1900);
+	write_torn(fx, head, line, 100);
+	assert_int_equal(import(fx, NULL), EX_OK);
+	assert_int_equal(items_sent(fx), 2000); /* none in two halves, none left out */
+	snprintf(path, sizeof(path), "%s.rejects.%s", fx->file, rejects_end);
+	assert_int_not_equal(access(path, F_OK), 0);
+}
+
+static void the_line_in_which_a_download_broke_off_is_sent_when_all_of_it_is_there(void **state)
+{
+	check_torn(*state, "", "{\"text\":\"%u line %u\"}\n", "jsonl");
+}
+
+static void the_row_in_which_a_download_broke_off_is_sent_when_all_of_it_is_there(void **state)
+{
+	struct fx *fx = *state;
+	snprintf(fx->file, sizeof(fx->file), "%s/r.csv.gz", fx->dir);
+	check_torn(fx, "text,page\n", "\"%u\nrow\",%u\n", "csv");
+}
+
+static void a_table_that_ends_behind_broken_quotes_is_done_when_it_is_done(void **state)
+{
+	struct fx *fx = *state;
+	snprintf(fx->file, sizeof(fx->file), "%s/r.csv", fx->dir);
+	assert_int_equal(file_write(fx->file, HY_LIT("text,page\ngood,1\n\"open,2\n\n"), 0600, NULL), HY_OK);
+	answer(fx, 202, NULL, ACCEPTS);
+	begin(fx);
+	assert_int_equal(import(fx, NULL), EX_DATAERR);
+	assert_int_equal(items_sent(fx), 1);
+	assert_int_equal(import(fx, NULL), EX_DATAERR); /* the earlier run's reject still counts */
+	assert_int_equal(items_sent(fx), 1);
+}
+
 static void a_table_is_read_by_rows_that_may_have_several_lines(void **state)
 {
 	struct fx *fx = *state;
@@ -559,6 +625,9 @@ int main(void)
 		TEST(a_batch_that_is_refused_without_saying_why_is_halved_down_to_the_line),
 		TEST(a_key_that_is_not_known_ends_it_and_nothing_is_marked_done),
 		TEST(a_compressed_file_is_read_as_it_is),
+		TEST(the_line_in_which_a_download_broke_off_is_sent_when_all_of_it_is_there),
+		TEST(the_row_in_which_a_download_broke_off_is_sent_when_all_of_it_is_there),
+		TEST(a_table_that_ends_behind_broken_quotes_is_done_when_it_is_done),
 		TEST(a_table_is_read_by_rows_that_may_have_several_lines),
 		TEST(a_dry_run_sends_nothing_and_leaves_nothing),
 		TEST(nobody_listening_is_69),
