@@ -11,12 +11,12 @@
  * WHERE A FEEDBACK IS, AND WHAT IT SURVIVES
  *   in memory     hy_client_feedback() said HY_CLIENT_OK. It survives a collector that is away; it is gone when the program dies.
  *   in the spool  with a spool directory, some milliseconds later: written and synced, before it is sent. It survives kill -9 of the program
- *                 and a power cut, and is sent by the next hy_client_open() of the same directory.
+ *                 and a power cut, and is sent by the next hy_client_open_with() of the same directory.
  *   durable       the collector has committed it (or said why it never will: a rejection). Nothing is left to do.
  * hy_client_flush() tells which of these holds. What is durable was entered exactly once, through crashes of both sides: over ZeroMQ because items
  * are numbered and a number is never used for other content, over HTTP because each item carries an id. (Exactly once ends where the
- * memory of it ends: when a spool is copied to a second machine, or the collector goes back to a backup or forgets a client after its
- * `dedupe.window`. Then items that were not yet known to be durable are sent again rather than lost.)
+ * memory of it ends: when a spool is copied to a second machine, or the collector goes back to a backup or forgets a client (its
+ * setting `door.forget`; over HTTP `dedupe.window`). Then items that were not yet known to be durable are sent again rather than lost.)
  * When memory is full, and the spool too or there is none, hy_client_feedback() says HY_CLIENT_FULL and counts the item in `lost`. While the disk itself
  * refuses to take more, what is in memory is sent from there, as without a spool.
  *

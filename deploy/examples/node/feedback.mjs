@@ -2,6 +2,8 @@
 //
 //     npm install zeromq protobufjs
 //     node feedback.mjs tcp://127.0.0.1:5570 huiyin/keys/app-default.key my-lines proto/intake.proto < lines.txt
+//
+// Beyond this machine the door asks for CURVE: give the Dealer curveServerKey, curveSecretKey and curvePublicKey, as huiyin keygen says them.
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import protobuf from "protobufjs";

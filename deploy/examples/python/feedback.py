@@ -4,6 +4,10 @@
     apt-get install python3-zmq python3-protobuf protobuf-compiler
     protoc -I proto --python_out=. proto/intake.proto proto/feedback.proto
     ./feedback.py tcp://127.0.0.1:5570 huiyin/keys/app-default.key my-lines < lines.txt
+
+Beyond this machine the door asks for CURVE: two more arguments, its public key and the secret one of a pair (huiyin keygen shop):
+
+    ./feedback.py tcp://HOST:5570 shop.key my-lines door.pub shop.curve < lines.txt
 """
 import sys
 import time
@@ -16,6 +20,9 @@ key = open(key_file).read().strip()
 lines = [line.rstrip("\n") for line in sys.stdin]
 socket = zmq.Context.instance().socket(zmq.DEALER)
 socket.linger = 0
+if len(sys.argv) > 4:
+    door, secret = (open(name).read().strip().encode() for name in sys.argv[4:6])
+    socket.curve_serverkey, socket.curve_secretkey, socket.curve_publickey = door, secret, zmq.curve_public(secret)
 socket.connect(url)
 
 
