@@ -128,24 +128,25 @@ static int handle(struct mail_in *m, struct hy_fault *f)
 	return err ? err : deliver(m, f);
 }
 
-static int report(const struct mail_in *m)
+/* Whether anybody reads it or not: the mail is done, and a code that says anything else would bring it back to its writer. */
+static void report(const struct mail_in *m)
 {
 	if (m->letter.dropped) {
 		if (m->common.json)
-			return huiyin_print_json(
+			huiyin_print_json(
 				json_pack("{s:n, s:b, s:s}", "id", "duplicate", 0, "dropped", m->letter.dropped));
-		fprintf(stderr, "%s: passed over: %s\n", m->common.verb, m->letter.dropped);
-		return EX_OK;
+		else
+			fprintf(stderr, "%s: passed over: %s\n", m->common.verb, m->letter.dropped);
+		return;
 	}
 	json_t *j = json_loadb((const char *)m->answer.body.data, m->answer.body.size, 0, NULL);
 	const char *id = json_string_value(json_array_get(json_object_get(j, "ids"), 0));
-	int duplicate = huiyin_number(j, "duplicates") > 0, code = EX_OK;
+	int duplicate = huiyin_number(j, "duplicates") > 0;
 	if (m->common.json)
-		code = huiyin_print_json(json_pack("{s:s?, s:b, s:n}", "id", id, "duplicate", duplicate, "dropped"));
+		huiyin_print_json(json_pack("{s:s?, s:b, s:n}", "id", id, "duplicate", duplicate, "dropped"));
 	else if (isatty(STDOUT_FILENO) && id)
 		printf("%s\n", id);
 	json_decref(j);
-	return code;
 }
 
 /* ---- options ---- */
@@ -204,14 +205,16 @@ int huiyin_mail_in(int argc, char **argv)
 		.size_max = SIZE_MAX_DEFAULT, .sender = getenv("SENDER"), .recipient = getenv("ORIGINAL_RECIPIENT")
 	};
 	struct hy_fault f = { 0 };
+	argp_err_exit_status = EX_TEMPFAIL; /* a slip in the server's configuration is our own fault, too */
 	huiyin_options(argc, argv, rows, parse, "", doc, &m.common);
 	f.err = handle(&m, &f);
-	int code = f.err ? EX_DATAERR : report(&m);
+	int code = EX_OK;
 	if (f.err) {
 		huiyin_fail(&m.common, &f);
 		/* A server bounces what ends with any other code; what may pass, or is our own fault, must not come back to the customer. */
-		if (f.err != HY_BAD_INPUT && f.err != HY_TOO_LARGE)
-			code = EX_TEMPFAIL;
+		code = f.err == HY_BAD_INPUT || f.err == HY_TOO_LARGE ? EX_DATAERR : EX_TEMPFAIL;
+	} else {
+		report(&m);
 	}
 	json_decref(m.letter.feedback);
 	post_close(&m.post);

@@ -303,8 +303,12 @@ static void what_a_mail_server_is_to_do_stands_in_the_exit_code(void **state)
 	free(out);
 	assert_int_equal(
 		mail_in(r, MAIL "text\n", "--key-file /nowhere", NULL), 75); /* our own fault is not the customer's */
+	assert_int_equal(mail_in(r, MAIL "text\n", "--recepient a@example.com", NULL), 75);
+	assert_int_equal(mail_in(r, MAIL "text\n", "--size-max much", NULL), 75);
 	start_collector(r);
 	assert_int_equal(mail_in(r, MAIL "text\n", "", NULL), 0);
+	assert_int_equal(
+		mail_in(r, MAIL "text\n", "--json >/dev/full", NULL), 0); /* it has been taken, whoever hears of it */
 }
 
 int main(void)
