@@ -48,6 +48,7 @@ struct notifier_transfer {
 	char to[256]; /* the address, checked */
 	struct hy_buffer message; /* what is to be carried; the outbox's memory */
 	bool gone; /* the notice was withdrawn while on its way */
+	bool ours; /* with RESULT_LATER: it is us that are refused or find nobody there. No notice is given up for that */
 	bool passed; /* its DOT is committed: it counts as a copy unless the other side answers that it has none */
 	void *own; /* the channel's */
 };

@@ -185,6 +185,7 @@ static void on_done(void *arg, const struct hy_smtp_outcome *o)
 	struct place *p = arg;
 	struct smtp *s = p->smtp;
 	learn(s, p->t->to, o);
+	p->t->ours = refuses_us(o);
 	if (o->code)
 		notifier_transfer_done(p->t, result_of(o), "%d %s", o->code, o->words);
 	else

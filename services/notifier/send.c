@@ -379,8 +379,9 @@ static int settle_later(struct hy_step *s, struct notifier *n, size_t place, not
 	int64_t due = n->outbox->not_before[place];
 	if (!due) {
 		row->tries += !tr->passed; /* a dot counted itself */
-		due = s->now_ms + wait_after(row->tries);
-		if (s->now_ms - row->made_ms >= GIVE_UP)
+		/* The channel itself knows when it is worth while again. */
+		due = s->now_ms + (tr->ours ? MINUTE : wait_after(row->tries));
+		if (!tr->ours && s->now_ms - row->made_ms >= GIVE_UP)
 			return notifier_outbox_settle(
 				s, n, tr->notice, row, HUIYIN__OUTCOME__GAVE_UP, n->channel->name, tr->reason);
 	}

@@ -405,6 +405,23 @@ static void a_server_that_refuses_us_is_held_against_nobody(void **state)
 	live_until(fx, nf_outcomes(fx, OUTCOME(TOLD)) == 20);
 }
 
+static void a_server_that_is_away_for_a_week_costs_no_notice_and_no_hours_when_it_is_back(void **state)
+{
+	struct fx *fx = *state;
+	raised_by(fx, 1);
+	smtp_server_down(server);
+	resolve(fx);
+	live_until(fx, refused(fx));
+	for (int i = 0; i < 7 * 6; i++) {
+		fx_wait(fx, 240 * MINUTE);
+		live_until(fx, pauses(fx)); /* one has tried */
+	}
+	assert_int_equal(nf_outcomes(fx, 0), 0);
+	assert_int_equal(smtp_server_up(server), 0);
+	fx_wait(fx, 11 * MINUTE);
+	live_until(fx, nf_outcomes(fx, OUTCOME(TOLD)) == 1);
+}
+
 static void while_the_server_is_down_one_mail_finds_out(void **state)
 {
 	struct fx *fx = *state;
@@ -653,6 +670,7 @@ int main(void)
 		T(one_that_never_reached_its_dot_goes_at_once_after_a_restart),
 		T(a_server_that_refuses_us_is_held_against_nobody),
 		T(while_the_server_is_down_one_mail_finds_out),
+		T(a_server_that_is_away_for_a_week_costs_no_notice_and_no_hours_when_it_is_back),
 		T(a_domain_that_puts_everybody_off_is_left_alone_and_others_are_not),
 		cmocka_unit_test(the_password_comes_from_its_file_and_nothing_goes_without_it),
 		cmocka_unit_test(a_setting_that_can_not_be_is_refused_at_the_start),
