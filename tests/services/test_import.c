@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <sys/file.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <zlib.h>
 
 #define ANSWERS_MAX 32
@@ -473,14 +474,20 @@ static void the_row_in_which_a_download_broke_off_is_sent_when_all_of_it_is_ther
 static void a_table_that_ends_behind_broken_quotes_is_done_when_it_is_done(void **state)
 {
 	struct fx *fx = *state;
+	char path[400];
+	struct stat before, after;
 	snprintf(fx->file, sizeof(fx->file), "%s/r.csv", fx->dir);
 	assert_int_equal(file_write(fx->file, HY_LIT("text,page\ngood,1\n\"open,2\n\n"), 0600, NULL), HY_OK);
 	answer(fx, 202, NULL, ACCEPTS);
 	begin(fx);
 	assert_int_equal(import(fx, NULL), EX_DATAERR);
 	assert_int_equal(items_sent(fx), 1);
+	snprintf(path, sizeof(path), "%s.rejects.csv", fx->file);
+	assert_int_equal(stat(path, &before), 0);
 	assert_int_equal(import(fx, NULL), EX_DATAERR); /* the earlier run's reject still counts */
 	assert_int_equal(items_sent(fx), 1);
+	assert_int_equal(stat(path, &after), 0);
+	assert_int_equal(after.st_size, before.st_size); /* the row is not refused twice */
 }
 
 static void a_table_is_read_by_rows_that_may_have_several_lines(void **state)
