@@ -108,7 +108,10 @@ static void put_help(struct hy_buffer *out, const struct hy_conf_value *v, int d
 	const struct hy_conf_row *row = v->row;
 	char low[32], high[32];
 	indent(out, depth);
-	hy_buffer_printf(out, "# %s", row->help ? row->help : row->path);
+	const char *help = row->help ? row->help : row->path;
+	hy_buffer_printf(out, "# %s", help);
+	if ((row->type == HY_CONF_WORD || row->min || row->max) && help[0] && !strchr(".?!", help[strlen(help) - 1]))
+		hy_buffer_byte(out, '.');
 	if (row->type == HY_CONF_WORD)
 		hy_buffer_printf(out, " One of %s.", row->choices);
 	if (row->min || row->max) {

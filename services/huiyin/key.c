@@ -293,8 +293,9 @@ int huiyin_key(int argc, char **argv)
 	struct hy_conf *c = NULL;
 	huiyin_options(argc, argv, rows, parse, "add NAME\nlist\nrevoke NAME",
 		"API keys: who may send feedback. `add` writes the key to keys/NAME.key and its hash to huiyin.yaml.\v"
-		"Examples:\n  huiyin key add mobile-app --rate 500/s\n  huiyin key list\n  huiyin key revoke "
-		"mobile-app\n",
+		"Examples:\n  huiyin key add mobile-app --rate 500/s\n"
+		"  huiyin keygen shop         # says the next line with the public key in it\n"
+		"  huiyin key add shop --curve PUBLIC\n  huiyin key list\n  huiyin key revoke mobile-app\n",
 		&o.common);
 	int which = huiyin_which(argv[0], o.what ? o.what : "list", huiyin_key_verbs);
 	if (which < 0)

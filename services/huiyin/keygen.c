@@ -62,7 +62,7 @@ int huiyin_keygen(int argc, char **argv)
 	bool made = false, door_made = false;
 	huiyin_options(argc, argv, NULL, parse, "[NAME]",
 		"Makes a pair of CURVE keys for the ZeroMQ door: without NAME the door's own, with NAME an app's, in "
-		"keys/NAME.curve. What is there is kept.\v"
+		"keys/NAME.curve, and says the command that lets it in. What is there is kept.\v"
 		"Examples:\n  huiyin keygen\n  huiyin keygen mobile-app\n",
 		&o.common);
 	if (o.name && !file_good_name(o.name)) {

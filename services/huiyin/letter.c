@@ -396,7 +396,9 @@ int letter_read(struct hy_bytes message, const char *sender, const char *recipie
 	if (!begun)
 		g_mime_init();
 	begun = true;
-	GMimeStream *stream = g_mime_stream_mem_new_with_buffer((const char *)message.data, message.size);
+	/* gmime wants a place even for nothing. */
+	GMimeStream *stream =
+		g_mime_stream_mem_new_with_buffer(message.size ? (const char *)message.data : "", message.size);
 	GMimeParser *parser = g_mime_parser_new_with_stream(stream);
 	GMimeParserOptions *options = g_mime_parser_options_new();
 	g_mime_parser_options_set_fallback_charsets(options, charsets);

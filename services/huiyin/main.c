@@ -69,6 +69,12 @@ int main(int argc, char **argv)
 	for (const struct huiyin_verb *v = huiyin_verbs; v->name; v++)
 		names[n++] = v->name;
 	names[n] = NULL;
+	if (word[0] == '-') {
+		fprintf(stderr,
+			"huiyin: '%s' stands before the verb; options come behind it, as in `huiyin status -C DIR`\n",
+			word);
+		return EX_USAGE;
+	}
 	int which = huiyin_which("huiyin", word, names);
 	if (which < 0)
 		return EX_USAGE;

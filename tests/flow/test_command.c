@@ -96,6 +96,8 @@ static void wrong_usage_is_64_and_says_what_was_probably_meant(void **state)
 	(void)state;
 	assert_int_equal(command(out, sizeof(out), "huiyin staus"), EX_USAGE);
 	assert_non_null(strstr(out, "did you mean 'status'?"));
+	assert_int_equal(command(out, sizeof(out), "huiyin -C x status"), EX_USAGE);
+	assert_non_null(strstr(out, "huiyin status -C DIR"));
 	assert_int_equal(command(out, sizeof(out), "huiyin ticket reslove T-1"), EX_USAGE);
 	assert_non_null(strstr(out, "did you mean 'resolve'?"));
 	assert_int_equal(command(out, sizeof(out), "huiyin send"), EX_USAGE);
