@@ -492,11 +492,12 @@ int hy_smtp_open(struct hy_smtp **out, const struct hy_smtp_options *o, struct h
 	s->conns = calloc((size_t)s->count, sizeof(*s->conns));
 	if (!s->conns)
 		err = HY_NO_MEMORY;
-	for (int i = 0; !err && i < s->count; i++) {
+	for (int i = 0; s->conns && i < s->count; i++) { /* all of them: hy_smtp_close() looks at all */
 		s->conns[i].s = s;
 		s->conns[i].fd = -1;
-		err = http_curl_open(&s->conns[i].curl, s->loop, 0, 2, NULL);
 	}
+	for (int i = 0; !err && i < s->count; i++)
+		err = http_curl_open(&s->conns[i].curl, s->loop, 0, 2, NULL);
 	if (!err)
 		err = hy_loop_watch_time(s->loop, on_time, s);
 	if (err) {
