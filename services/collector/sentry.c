@@ -47,14 +47,25 @@ static void report_id(const char *event_id, const char *words, char out[static 9
 	hy_hex(hash, sizeof(hash), out + n);
 }
 
-void sentry_item(const struct intake *in, const struct map_door *door, const struct sentry_envelope *e,
-	enum sentry_type type, const struct hy_json *root, struct item *out)
+/* Its own id, else the envelope's: that can be the first item's alone, or the second would pass for the first sent again. */
+static const char *id_of(
+	const struct sentry_envelope *e, size_t index, const struct hy_json *root, char room[static 96])
+{
+	const char *own = hy_json_text(root, "event_id", "");
+	if (own[0] || !e->event_id[0] || index == 0)
+		return own[0] ? own : e->event_id;
+	snprintf(room, 96, "%s-%zu", e->event_id, index);
+	return room;
+}
+
+void sentry_item(const struct intake *in, const struct map_door *door, const struct sentry_envelope *e, size_t index,
+	const struct hy_json *root, struct item *out)
 {
 	struct mapped m;
-	char id[96];
-	const char *event_id = hy_json_text(root, "event_id", e->event_id);
+	char id[96], room[96];
 	map_fill(&m, in, door, NULL, root, out);
-	if (type == SENTRY_REPORT) {
+	if (e->items[index].type == SENTRY_REPORT) {
+		const char *event_id = hy_json_text(root, "event_id", e->event_id);
 		report_id(event_id, m.item.text, id);
 		map_note(&m, "associated_event_id", event_id);
 		map_finish(&m, id);
@@ -62,7 +73,7 @@ void sentry_item(const struct intake *in, const struct map_door *door, const str
 	}
 	note_feedback(&m, root);
 	map_time(&m, time_of(hy_json_get(root, "timestamp")), e->sent_ms);
-	map_finish(&m, event_id);
+	map_finish(&m, id_of(e, index, root, room));
 }
 
 /* ---- who sends ---- */
@@ -113,6 +124,15 @@ static struct hy_api_key *key_of(struct collector *c, struct hy_request *q, cons
 
 /* ---- the envelope, as it comes ---- */
 
+/* Whose it is, as soon as that can be told: a stranger's items are not held until all of them have come. */
+static bool is_known(struct collector *c, struct hy_request *q, struct visit *v)
+{
+	if (v->key[0] || !v->envelope.begun)
+		return true;
+	memcpy(v->key, v->envelope.key, sizeof(v->key));
+	return key_of(c, q, v->key) != NULL;
+}
+
 static bool on_piece(struct hy_request *q, struct hy_bytes bytes, void *arg)
 {
 	struct collector *c = arg;
@@ -127,7 +147,11 @@ static bool on_piece(struct hy_request *q, struct hy_bytes bytes, void *arg)
 		reception_busy(q, HY_BUSY);
 	else if (err)
 		hy_http_problem(q, err == HY_TOO_LARGE ? 413 : 400, "envelope", f.text, NULL);
-	return err == HY_OK;
+	if (err == HY_OK && is_known(c, q, v))
+		return true;
+	visit_free(c, &v); /* what is still to come is thrown away, for up to two minutes */
+	hy_http_set_note(q, NULL);
+	return false;
 }
 
 void sentry_head(struct hy_request *q, void *arg)
@@ -164,15 +188,18 @@ static void reply(struct hy_request *q, const char *id)
 static void answer(struct submission *s, int err)
 {
 	json_t *errors = NULL;
-	size_t bad = 0;
+	size_t bad = 0, conflicts = 0;
 	for (size_t i = 0; i < s->count; i++) {
+		conflicts += s->items[i].ok && s->fates[i] == FATE_CONFLICT;
 		bad += !s->items[i].ok;
 		errors = errors ? errors : s->items[i].errors;
 	}
 	if (err)
 		reception_busy(s->request, err == HY_FULL ? HY_FULL : HY_BUSY);
-	else if (bad == s->count)
-		reception_problem(s->request, 400, "invalid", "This feedback can't be used.", errors);
+	else if (bad + conflicts == s->count)
+		reception_problem(s->request, 400, "invalid",
+			conflicts ? "An event_id came before, by another door." : "This feedback can't be used.",
+			errors);
 	else
 		reply(s->request, s->note);
 	submission_free(&s);
@@ -193,13 +220,14 @@ static bool has_rate(struct hy_request *q, struct hy_api_key *key, size_t items)
 	return false;
 }
 
-static void take(struct collector *c, struct hy_request *q, struct sentry_envelope *e, struct hy_api_key *key)
+static void take(struct collector *c, struct hy_request *q, const struct sentry_envelope *e, struct hy_api_key *key)
 {
 	struct submission *s = has_rate(q, key, e->count) ? reception_begin(c, q, key, e->count) : NULL;
 	struct reception_finder finder;
 	if (!s)
 		return;
 	struct intake in = reception_intake(s, &finder);
+	const char *said = e->event_id; /* what the answer names */
 	for (size_t i = 0; i < e->count; i++) {
 		const struct hy_json *root;
 		struct hy_fault f;
@@ -207,11 +235,13 @@ static void take(struct collector *c, struct hy_request *q, struct sentry_envelo
 			intake_fault(&s->items[i], "", f.text);
 			continue;
 		}
-		if (!e->event_id[0])
-			snprintf(e->event_id, sizeof(e->event_id), "%.64s", hy_json_text(root, "event_id", ""));
-		sentry_item(&in, &c->mapping->sentry, e, e->items[i].type, root, &s->items[i]);
+		if (!said[0])
+			said = hy_arena_text(s->arena, hy_bytes_text(hy_json_text(root, "event_id", "")));
+		if (!said)
+			said = "";
+		sentry_item(&in, &c->mapping->sentry, e, i, root, &s->items[i]);
 	}
-	s->note = hy_arena_text(s->arena, hy_bytes_text(e->event_id));
+	s->note = hy_arena_text(s->arena, hy_bytes_text(said));
 	s->answer = answer;
 	reception_finish(s);
 }

@@ -14,9 +14,9 @@ void sentry_head(struct hy_request *q, void *arg);
 void sentry_post(struct hy_request *q, void *arg);
 void sentry_dropped(struct hy_request *q, void *arg);
 
-/* A held item as an Item. `root` is its payload. Pure. */
-void sentry_item(const struct intake *in, const struct map_door *door, const struct sentry_envelope *e,
-	enum sentry_type type, const struct hy_json *root, struct item *out);
+/* What is held at `index` as an Item. `root` is its payload. Pure. */
+void sentry_item(const struct intake *in, const struct map_door *door, const struct sentry_envelope *e, size_t index,
+	const struct hy_json *root, struct item *out);
 
 #define SENTRY_ROUTES                                                                                                  \
 	{ "POST", "/api/{project}/envelope/", SENTRY_BODY_MAX, sentry_post, sentry_head, sentry_dropped, true, true }, \

@@ -40,6 +40,7 @@ static int on_header(struct sentry_envelope *e, const struct hy_json *h)
 	if (!hy_time_parse(sent, &e->sent_ms))
 		e->sent_ms = 0;
 	take_dsn(e, hy_json_text(h, "dsn", ""));
+	e->begun = true;
 	e->state = SENTRY_ITEM_HEADER;
 	return HY_OK;
 }

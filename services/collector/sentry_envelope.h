@@ -21,7 +21,8 @@ struct sentry_item {
 };
 
 struct sentry_envelope {
-	char event_id[65], key[65]; /* from its header, "" when not told; the key is the DSN's */
+	bool begun; /* its header has come: */
+	char event_id[65], key[65]; /* "" when not told; the key is the DSN's */
 	int64_t sent_ms; /* 0 = not told */
 	struct sentry_item items[SENTRY_ITEMS];
 	size_t count;

@@ -132,6 +132,51 @@ static void who_guesses_keys_is_slowed_and_those_who_have_one_are_not(void **sta
 	print_message("300 guesses: %d refused, %d told to wait\n", refused, slowed);
 }
 
+/* Each begins an envelope as large as may be held, under a key that is none, and leaves it unfinished. */
+static void strangers_envelopes_take_no_room_from_those_who_have_a_key(void **state)
+{
+	enum { STRANGERS = 140, HELD = 250000 };
+	static const char head[] =
+		"{\"dsn\":\"https://hy_no@localhost/1\"}\n{\"type\":\"feedback\",\"length\":260000}\n";
+	struct ring *r = *state;
+	struct web w = { .port = r->port };
+	int fds[STRANGERS];
+	char *piece = malloc(HELD), text[200];
+	assert_non_null(piece);
+	memset(piece, 'a', HELD);
+	memcpy(piece, head, strlen(head));
+	for (int i = 0; i < STRANGERS; i++) {
+		fds[i] = web_connect(&w);
+		snprintf(text, sizeof(text),
+			"POST /api/1/envelope/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 300000\r\n\r\n");
+		assert_int_equal(write(fds[i], text, strlen(text)), strlen(text));
+		for (ssize_t at = 0, n; at < HELD; at += n)
+			assert_true((n = write(fds[i], piece + at, (size_t)(HELD - at))) > 0);
+	}
+	for (int i = 0; i < 20; i++, usleep(50000)) /* while it reads them */
+		says(post(r, "/v1/feedback", "Content-Type: application/x-ndjson\r\n", "{\"text\":\"honest\"}\n"), 202,
+			"ids");
+	for (int i = 0; i < STRANGERS; i++)
+		close(fds[i]);
+	free(piece);
+}
+
+static void an_envelope_whose_id_came_by_another_door_is_not_called_kept(void **state)
+{
+	struct ring *r = *state;
+	char path[200];
+	snprintf(path, sizeof(path), "/api/1/envelope/?sentry_key=%s", r->key);
+	says(post(r, "/v1/feedback", JSON, "{\"id\":\"e-1\",\"text\":\"first\"}"), 202, "ids");
+	says(post(r, path, "",
+		     "{\"event_id\":\"e-1\"}\n{\"type\":\"feedback\"}\n{\"contexts\":{\"feedback\":{\"message\":\"x\"}}"
+		     "}\n"),
+		400, "another door");
+	says(post(r, path, "",
+		     "{\"event_id\":\"e-2\"}\n{\"type\":\"feedback\"}\n{\"contexts\":{\"feedback\":{\"message\":\"x\"}}"
+		     "}\n"),
+		200, "e-2");
+}
+
 static void an_idempotency_key_is_bare_or_quoted_and_is_checked(void **state)
 {
 	struct ring *r = *state;
@@ -336,6 +381,8 @@ int main(void)
 		AT_A_COLLECTOR(what_is_not_taken_is_refused_with_what_would_be),
 		AT_A_COLLECTOR(a_stranger_is_refused_before_she_uploads_anything),
 		AT_A_COLLECTOR(who_guesses_keys_is_slowed_and_those_who_have_one_are_not),
+		AT_A_COLLECTOR(strangers_envelopes_take_no_room_from_those_who_have_a_key),
+		AT_A_COLLECTOR(an_envelope_whose_id_came_by_another_door_is_not_called_kept),
 		AT_A_COLLECTOR(an_idempotency_key_is_bare_or_quoted_and_is_checked),
 		AT_A_COLLECTOR(a_key_with_a_rate_learns_where_it_stands),
 		AT_A_COLLECTOR(an_array_larger_than_a_seconds_worth_waits_but_not_for_ever),

@@ -33,7 +33,7 @@ static int take(struct sentry_envelope *e, struct hy_bytes text, size_t piece)
 	return err ? err : sentry_envelope_end(e, &f);
 }
 
-static void check(const struct sentry_envelope *e, const struct sentry_item *held)
+static void check(const struct sentry_envelope *e, size_t index)
 {
 	static const struct hy_secret key;
 	struct intake in = { .contact_key = &key,
@@ -46,9 +46,9 @@ static void check(const struct sentry_envelope *e, const struct sentry_item *hel
 	Huiyin__Feedback *feedback;
 	struct hy_fault f;
 	struct item item;
-	if (hy_json_read_copy(reader, hy_buffer_view(&held->payload), &root, &f) != HY_OK)
+	if (hy_json_read_copy(reader, hy_buffer_view(&e->items[index].payload), &root, &f) != HY_OK)
 		return;
-	sentry_item(&in, &mapping->sentry, e, held->type, root, &item);
+	sentry_item(&in, &mapping->sentry, e, index, root, &item);
 	if (item.ok == (item.errors != NULL) || (item.ok && hy_wire_unpack(arena, &huiyin__feedback__descriptor,
 								    item.feedback, &feedback, &f) != HY_OK))
 		abort();
@@ -70,7 +70,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t i = 0; i < whole.count && err == HY_OK; i++) {
 		if (!hy_bytes_equal(hy_buffer_view(&whole.items[i].payload), hy_buffer_view(&pieces.items[i].payload)))
 			abort();
-		check(&whole, &whole.items[i]);
+		check(&whole, i);
 	}
 	sentry_envelope_free(&whole);
 	sentry_envelope_free(&pieces);

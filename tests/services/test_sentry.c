@@ -179,9 +179,9 @@ static void the_header_names_key_event_and_time(void **state)
 
 static void item(struct calls *c, enum sentry_type type, const char *json, int64_t sent_ms)
 {
-	struct sentry_envelope e = { .event_id = ID, .sent_ms = sent_ms };
+	struct sentry_envelope e = { .event_id = ID, .sent_ms = sent_ms, .items = { { .type = type } }, .count = 1 };
 	const struct hy_json *root = calls_read(c, json);
-	sentry_item(&c->intake, &c->mapping->sentry, &e, type, root, &c->item);
+	sentry_item(&c->intake, &c->mapping->sentry, &e, 0, root, &c->item);
 }
 
 static void feedback_keeps_its_words_and_where_they_were_said(void **state)
@@ -236,6 +236,24 @@ static void a_report_is_kept_once_and_another_for_the_same_error_is_another(void
 	assert_string_not_equal(calls_remark(c)->client_id, first);
 }
 
+static void two_feedbacks_of_one_envelope_are_two(void **state)
+{
+	struct calls *c = *state;
+	struct sentry_envelope e = {
+		.event_id = ID, .items = { { .type = SENTRY_FEEDBACK }, { .type = SENTRY_FEEDBACK } }, .count = 2
+	};
+	static const char *const ids[] = { ID, ID "-1" };
+	for (size_t i = 0; i < 2; i++) {
+		const struct hy_json *root = calls_read(c, "{\"contexts\":{\"feedback\":{\"message\":\"打不开\"}}}");
+		sentry_item(&c->intake, &c->mapping->sentry, &e, i, root, &c->item);
+		assert_string_equal(calls_remark(c)->client_id, ids[i]);
+	}
+	e.event_id[0] = 0; /* nothing names them: nothing tells that they came before */
+	const struct hy_json *root = calls_read(c, "{\"contexts\":{\"feedback\":{\"message\":\"打不开\"}}}");
+	sentry_item(&c->intake, &c->mapping->sentry, &e, 1, root, &c->item);
+	assert_string_equal(calls_remark(c)->client_id, "");
+}
+
 static void what_says_nothing_is_refused_and_what_is_odd_is_not(void **state)
 {
 	struct calls *c = *state;
@@ -275,6 +293,7 @@ int main(void)
 			feedback_keeps_its_words_and_where_they_were_said, calls_setup, calls_teardown),
 		cmocka_unit_test_setup_teardown(
 			a_report_is_kept_once_and_another_for_the_same_error_is_another, calls_setup, calls_teardown),
+		cmocka_unit_test_setup_teardown(two_feedbacks_of_one_envelope_are_two, calls_setup, calls_teardown),
 		cmocka_unit_test_setup_teardown(
 			what_says_nothing_is_refused_and_what_is_odd_is_not, calls_setup, calls_teardown),
 	};
