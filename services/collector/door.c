@@ -462,6 +462,9 @@ static int listen_at(struct door *d, const char *endpoint, struct hy_fault *f)
 	if (d->curve) {
 		struct hy_fault why = { 0 };
 		int err = hy_daemon_secret_text(d->collector->daemon, "door.curve", d->secret, sizeof(d->secret), &why);
+		if (err == HY_OK &&
+			!hy_curve_good(d->secret)) /* systemd's unit hands over a word where there is none */
+			err = hy_fail(&why, HY_CONFIG, "door.curve is no CURVE key");
 		if (err)
 			return hy_fail(f, err,
 				"door.listen is %s, so the door needs a CURVE key, and there is none: `huiyin keygen` "

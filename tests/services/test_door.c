@@ -793,6 +793,33 @@ static void an_address_beyond_loopback_needs_a_key_of_the_door(void **state)
 	assert_non_null(strstr(f.text, "huiyin keygen"));
 }
 
+/* systemd ends a unit whose LoadCredential= names a file that is not there, unless SetCredential= has something to put in its place. */
+static void an_installation_of_before_has_no_key_of_the_door_and_its_unit_starts_all_the_same(void **state)
+{
+	struct world *w = *state;
+	struct hy_fault f = { 0 };
+	char text[4096] = "", path[600];
+	FILE *unit = fopen(HY_SOURCE_DIR "/deploy/systemd/huiyin-collector.service", "r");
+	assert_non_null(unit);
+	text[fread(text, 1, sizeof(text) - 1, unit)] = 0;
+	fclose(unit);
+	assert_non_null(strstr(text, "\nLoadCredential=door.curve:"));
+	assert_non_null(strstr(text, "\nSetCredential=door.curve:none\n"));
+	door_stop(&w->collector);
+	hy_daemon_close(&w->fx->daemon);
+	fx_write(w->fx->dir, "door.curve", "none");
+	snprintf(path, sizeof(path), "%s/door.curve", w->fx->dir);
+	assert_int_equal(chmod(path, 0400), 0);
+	snprintf(w->endpoint, sizeof(w->endpoint), "tcp://0.0.0.0:*");
+	write_yaml(w, "", true);
+	fx_start(w->fx);
+	setenv("CREDENTIALS_DIRECTORY", w->fx->dir, 1);
+	int err = door_open(&w->collector, w->loop, &f);
+	unsetenv("CREDENTIALS_DIRECTORY");
+	assert_int_equal(err, HY_CONFIG);
+	assert_non_null(strstr(f.text, "huiyin keygen"));
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 #define C(name) cmocka_unit_test_setup_teardown(name, setup_curve, teardown)
 
@@ -830,6 +857,7 @@ int main(void)
 		C(with_curve_nobody_comes_in_whose_key_is_not_listed),
 		C(with_curve_a_revoked_key_is_refused_at_once_and_at_the_next_connection),
 		T(an_address_beyond_loopback_needs_a_key_of_the_door),
+		T(an_installation_of_before_has_no_key_of_the_door_and_its_unit_starts_all_the_same),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
