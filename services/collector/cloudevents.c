@@ -256,7 +256,7 @@ void cloudevents_post(struct hy_request *q, void *arg)
 	const struct map_door *door = &c->mapping->cloudevents;
 	struct hy_api_key *key = key_of(c, q);
 	enum mode mode = key ? mode_of(q) : NO_EVENT;
-	const struct hy_json *root = mode ? reception_json(c, q) : NULL;
+	const struct hy_json *root = mode ? reception_json_under(c, q, key) : NULL;
 	struct reception_finder finder;
 	struct headers headers;
 	struct cloudevent e;

@@ -183,6 +183,16 @@ const struct hy_json *reception_json(struct collector *c, struct hy_request *q)
 	return root;
 }
 
+const struct hy_json *reception_json_under(struct collector *c, struct hy_request *q, struct hy_api_key *key)
+{
+	if (!fits(q, key, hy_api_key_wait(key)))
+		return NULL;
+	const struct hy_json *root = reception_json(c, q);
+	if (!root)
+		hy_api_key_spend(key, 1);
+	return root;
+}
+
 struct submission *reception_begin(
 	struct collector *c, struct hy_request *q, const struct hy_api_key *key, size_t count)
 {

@@ -26,6 +26,9 @@ struct hy_api_key *reception_admit(struct collector *c, struct hy_request *q, co
 
 /* The body as JSON, by the collector's reader: until the next document. 400. */
 const struct hy_json *reception_json(struct collector *c, struct hy_request *q);
+/* The same under a key. A body that can't be read costs a token, and with an empty bucket none is looked at (429): else nothing would bound how
+ * many of them are tried. */
+const struct hy_json *reception_json_under(struct collector *c, struct hy_request *q, struct hy_api_key *key);
 
 /* A submission of `count` items under that key, to be filled by intake_*(); 503. */
 struct submission *reception_begin(

@@ -47,16 +47,6 @@ static void dropped_feedback(struct hy_request *q, void *arg)
 	batch_dropped(q);
 }
 
-/* The key and the body. One that can't be read costs a token: else nothing would bound how many of them are tried. */
-static const struct hy_json *read_under(struct collector *c, struct hy_request *q, struct hy_api_key **key)
-{
-	*key = reception_key(c, q);
-	const struct hy_json *root = *key ? reception_json(c, q) : NULL;
-	if (*key && !root)
-		hy_api_key_spend(*key, 1);
-	return root;
-}
-
 static void post_feedback(struct hy_request *q, void *arg)
 {
 	struct collector *c = arg;
@@ -64,8 +54,8 @@ static void post_feedback(struct hy_request *q, void *arg)
 		batch_end(q);
 		return;
 	}
-	struct hy_api_key *key;
-	const struct hy_json *root = read_under(c, q, &key);
+	struct hy_api_key *key = reception_key(c, q);
+	const struct hy_json *root = key ? reception_json_under(c, q, key) : NULL;
 	if (!root)
 		return;
 	bool array = root->type == HY_JSON_ARRAY;
@@ -102,8 +92,8 @@ static void post_feedback(struct hy_request *q, void *arg)
 static void post_preferences(struct hy_request *q, void *arg)
 {
 	struct collector *c = arg;
-	struct hy_api_key *key;
-	const struct hy_json *root = read_under(c, q, &key);
+	struct hy_api_key *key = reception_key(c, q);
+	const struct hy_json *root = key ? reception_json_under(c, q, key) : NULL;
 	struct submission *s = root && reception_rate(q, key, 1) ? reception_begin(c, q, key, 1) : NULL;
 	if (!s)
 		return;

@@ -248,6 +248,7 @@ static void a_body_that_cant_be_read_costs_its_token(void **state)
 	set_rate(r, "1/min");
 	says(post(r, "/v1/feedback", JSON, "{\"broken"), 400, "/problems/json");
 	says(post(r, "/v1/feedback", JSON, "{\"broken"), 429, "/problems/rate");
+	says(post(r, "/events", "Content-Type: application/cloudevents+json\r\n", "{\"broken"), 429, "/problems/rate");
 }
 
 static void a_page_of_any_origin_may_send_feedback(void **state)
