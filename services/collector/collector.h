@@ -9,6 +9,7 @@
  *   reception who asks, how fast, and the answers that all HTTP routes share (strangers: wrong keys)
  *   batch     feedback as lines, kept while it comes (ndjson: pieces to lines)
  *   answer    what became of each item
+ *   check     what would become of items, for `huiyin import --dry-run`: nothing is kept
  *   manual    the API's own description, and what each problem means
  *   routes    HTTP in front of all of it; metrics for Prometheus
  *   mapping   which events of other systems are feedback (mapped: an Item made of one), for clients that exist already:

@@ -17,7 +17,7 @@ struct item {
 	uint8_t person[HY_PERSON_SIZE];
 	bool has_person;
 	bool has_client_id;
-	struct hy_bytes client_id; /* in the document */
+	struct hy_bytes client_id; /* in the arena */
 	struct hy_bytes said; /* what idempotency compares: encoded before sealing; in the arena */
 	bool answers; /* it says whether a follow-up helped: of which ticket and round */
 	bool helped;

@@ -1,5 +1,6 @@
 /* How far the queue of each client of the ZeroMQ door has been kept: rows of the table "door", read and written in the transaction that
- * keeps the items, so that each item is entered once, however often and after whatever crash it is sent. Writer thread, but for queue_durable(). */
+ * keeps the items, so that each item is entered once, however often and after whatever crash it is sent. Writer thread, but for queue_load(),
+ * which any thread may call in a transaction of its own. */
 #ifndef COLLECTOR_QUEUES_H
 #define COLLECTOR_QUEUES_H
 
