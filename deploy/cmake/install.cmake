@@ -13,3 +13,6 @@ install(FILES deploy/systemd/huiyin.tmpfiles DESTINATION lib/tmpfiles.d RENAME h
 install(FILES deploy/systemd/notifier-smtp.conf.example DESTINATION ${CMAKE_INSTALL_DOCDIR})
 # What may stand before the collector; to be copied and adapted.
 install(DIRECTORY deploy/front DESTINATION ${CMAKE_INSTALL_DOCDIR})
+# What programs need that come through the ZeroMQ door without libhuiyin, and an example of each kind.
+install(FILES proto/intake.proto proto/feedback.proto proto/asyncapi.yaml DESTINATION ${CMAKE_INSTALL_DATAROOTDIR}/huiyin/proto)
+install(DIRECTORY deploy/examples DESTINATION ${CMAKE_INSTALL_DOCDIR} USE_SOURCE_PERMISSIONS)

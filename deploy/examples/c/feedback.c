@@ -2,6 +2,8 @@
  *
  *     cc feedback.c $(pkg-config --cflags --libs huiyin) -o feedback
  *     ./feedback tcp://127.0.0.1:5570 huiyin/keys/app-default.key spool < lines.txt
+ *
+ * Beyond this machine tcp:// asks for CURVE: .curve_server is the text of the door's door.pub, .curve_secret that of shop.curve (huiyin keygen shop).
  */
 #include <huiyin/client.h>
 #include <stdio.h>
@@ -41,6 +43,8 @@ int main(int argc, char **argv)
 		if (result != HY_CLIENT_OK)
 			fprintf(stderr, "not taken: '%s': %s\n", line, hy_client_strerror(result));
 	}
+	if (hy_client_flush(c, 2000) != HY_CLIENT_OK && hy_client_problem(c, why, sizeof(why)) == HY_CLIENT_OK)
+		fprintf(stderr, "%s\n", why);
 	int result = hy_client_close(&c); /* waits up to two seconds for the collector */
 	printf("%s\n", hy_client_strerror(result));
 	return result == HY_CLIENT_TIMEOUT ? 75 : 0;
