@@ -135,7 +135,16 @@ static bool on_kept(struct hy_client *c, const json_t *answer)
 	       read_rejected(c, rejected);
 }
 
-/* 4xx about what was sent: about one of the items, unless there was only one. */
+static void not_believed(struct hy_client *c)
+{
+	struct web *w = c->door_state;
+	client_problem(c, &c->door_problem, "what answers at %s is no collector", w->url);
+	w->refusal_count = w->unreadable;
+	later(c, 0);
+}
+
+/* 4xx about what was sent: about one of the items, unless there was only one. A page without a reason is not the collector's (nginx says 400 to http:// on
+ * an https:// port): it settles nothing, but that something is too large anybody on the way may say. */
 static void on_refused(struct hy_client *c, const struct hy_http_outcome *o, const json_t *answer)
 {
 	struct web *w = c->door_state;
@@ -146,6 +155,8 @@ static void on_refused(struct hy_client *c, const struct hy_http_outcome *o, con
 	} else if (w->line_count > 1) {
 		w->items_max = 1;
 		later(c, 1);
+	} else if (!detail && o->status != 413) {
+		not_believed(c);
 	} else {
 		char words[64];
 		snprintf(words, sizeof(words), "refused with status %d", o->status);
@@ -175,9 +186,7 @@ static void on_answer(void *arg, const struct hy_http_outcome *o)
 			settle(c, o->retry_after_ms);
 			break;
 		}
-		client_problem(c, &c->door_problem, "what answers at %s is no collector", w->url);
-		w->refusal_count = w->unreadable;
-		later(c, 0);
+		not_believed(c);
 		break;
 	case 400:
 	case 409:

@@ -288,6 +288,21 @@ static void a_request_that_is_refused_as_a_whole_is_taken_apart(void **state)
 	assert_string_equal(told.words, "one 0||not JSON");
 }
 
+static void a_page_of_a_stranger_s_that_refuses_settles_nothing(void **state)
+{
+	struct fx *fx = *state;
+	static const char page[] = "<html>The plain HTTP request was sent to HTTPS port</html>";
+	server.steps[0] = (struct script){ 503, "1", NULL }; /* all of it is waiting then */
+	server.steps[1] = server.steps[2] = (struct script){ 400, NULL, page };
+	server.steps[3] = (struct script){ 422, NULL, page };
+	begin(fx);
+	say(fx, "one", 5);
+	flushed(fx);
+	assert_int_equal(server.kept, 5);
+	assert_int_equal(stats(fx).durable, 5);
+	assert_int_equal(stats(fx).rejected, 0);
+}
+
 static void a_server_that_goes_away_and_comes_back_gets_everything_once(void **state)
 {
 	struct fx *fx = *state;
@@ -316,6 +331,7 @@ int main(void)
 		CASE(what_is_refused_is_told_and_the_rest_is_kept),
 		CASE(lines_that_could_not_be_kept_yet_come_again),
 		CASE(a_request_that_is_refused_as_a_whole_is_taken_apart),
+		CASE(a_page_of_a_stranger_s_that_refuses_settles_nothing),
 		CASE(a_server_that_goes_away_and_comes_back_gets_everything_once),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
