@@ -71,6 +71,15 @@ static bool blames(const struct post_answer *a, const char *pointer)
 	return found;
 }
 
+/* Whether the collector says why. A page without a reason is a stranger's: whoever has the address now must not send the mail back to its writer. */
+static bool gives_reason(const struct post_answer *a)
+{
+	json_t *j = json_loadb((const char *)a->body.data, a->body.size, 0, NULL);
+	bool reason = json_is_string(json_object_get(j, "detail"));
+	json_decref(j);
+	return reason;
+}
+
 /* Another mail with the same Message-ID: it gets an id of its own, made of what it says. */
 static void make_own_id(struct mail_in *m)
 {
@@ -109,8 +118,8 @@ static int deliver(struct mail_in *m, struct hy_fault *f)
 	char why[900];
 	int status = m->answer.status;
 	post_problem(status, hy_buffer_view(&m->answer.body), why, sizeof(why));
-	return hy_fail(f, status == 400 || status == 409 || status == 413 || status == 422 ? HY_BAD_INPUT : HY_BUSY,
-		"%s", why);
+	bool final = status == 400 || status == 409 || status == 413 || status == 422;
+	return hy_fail(f, final && gives_reason(&m->answer) ? HY_BAD_INPUT : HY_BUSY, "%s", why);
 }
 
 static int handle(struct mail_in *m, struct hy_fault *f)

@@ -566,6 +566,31 @@ static void a_dry_run_sends_nothing_and_leaves_nothing(void **state)
 	assert_int_not_equal(access(path, F_OK), 0);
 }
 
+static int mail_in(struct fx *fx)
+{
+	char *argv[] = { (char *)(uintptr_t) "huiyin mail-in", (char *)(uintptr_t) "-C", fx->dir, NULL };
+	assert_int_equal(file_write(fx->file, HY_LIT("From: li@example.com\nMessage-ID: <m1@example.com>\n\ntext\n"),
+				 0600, NULL),
+		HY_OK);
+	int before = dup(0), fd = open(fx->file, O_RDONLY);
+	assert_int_equal(dup2(fd, 0), 0);
+	int code = huiyin_mail_in(3, argv);
+	dup2(before, 0);
+	close(before);
+	close(fd);
+	return code;
+}
+
+static void only_a_refusal_with_a_reason_sends_a_mail_back_to_its_writer(void **state)
+{
+	struct fx *fx = *state;
+	answer(fx, 400, NULL, "<html>a page of whoever listens here now</html>");
+	answer(fx, 422, NULL, "{\"detail\":\"no\",\"errors\":[{\"pointer\":\"/text\",\"detail\":\"bad\"}]}");
+	begin(fx);
+	assert_int_equal(mail_in(fx), EX_TEMPFAIL);
+	assert_int_equal(mail_in(fx), EX_DATAERR);
+}
+
 static void nobody_listening_is_69(void **state)
 {
 	struct fx *fx = *state;
@@ -637,6 +662,7 @@ int main(void)
 		TEST(a_table_that_ends_behind_broken_quotes_is_done_when_it_is_done),
 		TEST(a_table_is_read_by_rows_that_may_have_several_lines),
 		TEST(a_dry_run_sends_nothing_and_leaves_nothing),
+		TEST(only_a_refusal_with_a_reason_sends_a_mail_back_to_its_writer),
 		TEST(nobody_listening_is_69),
 		TEST(what_is_no_http_is_refused_and_never_waited_for),
 		TEST(lines_that_may_be_sent_again_are_sent_again_alone),
