@@ -97,6 +97,8 @@ static inline struct hy_bytes hy_key_view(const struct hy_key *k)
 
 /* Lower-case hexadecimal, for logs and JSON. `out` has room for 2 * size + 1. */
 void hy_hex(const void *data, size_t size, char *out);
+/* The value of a hexadecimal digit of either case, or -1. */
+int hy_hex_value(char c);
 
 /* base64url without padding (RFC 4648 section 5). encode: `out` has room for 4 * size / 3 + 3; returns its length.
  * decode: strict (no padding, no white space, no stray bits); returns the size, or HY_BAD_INPUT, or HY_TOO_LARGE. */

@@ -114,15 +114,6 @@ void hy_id_text(struct hy_id id, char out[static HY_ID_TEXT])
 	}
 }
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 bool hy_id_parse(const char *text, struct hy_id *out)
 {
 	if (!text)
@@ -131,8 +122,8 @@ bool hy_id_parse(const char *text, struct hy_id *out)
 	for (size_t i = 0; i < sizeof(id.b); i++) {
 		if (dash_before(i) && *text++ != '-')
 			return false;
-		int high = hex_digit(text[0]);
-		int low = high < 0 ? -1 : hex_digit(text[1]);
+		int high = hy_hex_value(text[0]);
+		int low = high < 0 ? -1 : hy_hex_value(text[1]);
 		if (low < 0)
 			return false;
 		id.b[i] = (uint8_t)(high << 4 | low);

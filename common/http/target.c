@@ -2,14 +2,6 @@
 #include "base/text.h"
 #include "http/inner.h"
 
-static int hex_value(uint8_t c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 bool http_decode(struct hy_bytes in, bool plus, struct hy_buffer *out)
 {
 	uint8_t *to = hy_buffer_room(out, in.size + 1);
@@ -22,8 +14,8 @@ bool http_decode(struct hy_bytes in, bool plus, struct hy_buffer *out)
 		if (c == '+' && plus) {
 			c = ' ';
 		} else if (c == '%') {
-			int high = i + 2 < in.size ? hex_value(in.data[i + 1]) : -1;
-			int low = i + 2 < in.size ? hex_value(in.data[i + 2]) : -1;
+			int high = i + 2 < in.size ? hy_hex_value((char)in.data[i + 1]) : -1;
+			int low = i + 2 < in.size ? hy_hex_value((char)in.data[i + 2]) : -1;
 			if (high < 0 || low < 0)
 				return false;
 			c = (uint8_t)(high << 4 | low);

@@ -42,16 +42,11 @@ bool cloudevent_read(const struct hy_json *object, struct cloudevent *e, struct 
 	return !out->errors;
 }
 
-static int nibble(char c)
-{
-	return c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
-}
-
 bool cloudevent_header(const char *value, char *out, size_t room)
 {
 	size_t n = 0;
 	while (*value) {
-		int high = *value == '%' ? nibble(value[1]) : -1, low = high >= 0 ? nibble(value[2]) : -1;
+		int high = *value == '%' ? hy_hex_value(value[1]) : -1, low = high >= 0 ? hy_hex_value(value[2]) : -1;
 		char c = low >= 0 ? (char)(high << 4 | low) : *value;
 		if (n + 1 >= room || c == 0)
 			return false;
