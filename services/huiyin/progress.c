@@ -27,12 +27,20 @@ static void check_of(const struct progress *p, int64_t at, char out[static 33])
 	hy_hex(hash, sizeof(hash), out);
 }
 
+static int rejects_fault(const struct progress *p, struct hy_fault *f)
+{
+	return hy_fail(f, hy_err_from_errno(errno), "%s: %s", p->rejects_path, strerror(errno));
+}
+
 int progress_save(struct progress *p, struct hy_fault *f)
 {
 	char identity[33], check[33];
 	const struct progress_counts *d = &p->done;
 	if (!p->state_path[0])
 		return HY_OK;
+	/* First: what FILE.import counts as rejected must not be gone after a power cut. */
+	if (p->rejects && fdatasync(fileno(p->rejects)) != 0)
+		return rejects_fault(p, f);
 	hy_hex(p->identity, 16, identity);
 	check_of(p, d->place.at, check);
 	json_t *j = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "file", identity, "check", check, "at",
@@ -73,11 +81,6 @@ bool progress_resume(struct progress *p, bool *other)
 }
 
 /* ---- rejects ---- */
-
-static int rejects_fault(const struct progress *p, struct hy_fault *f)
-{
-	return hy_fail(f, hy_err_from_errno(errno), "%s: %s", p->rejects_path, strerror(errno));
-}
 
 int progress_open(struct progress *p, struct hy_fault *f)
 {
