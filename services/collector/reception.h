@@ -1,5 +1,6 @@
 /* Where HTTP requests are received: who asks and how fast, what the body says, handing it in, and the answers that all routes share.
- * Every function that returns NULL or false has answered the request. Server thread. */
+ * Every function that returns NULL or false has answered the request, but for those that ask a plain question (reception_is(), reception_guesses(),
+ * reception_in_chinese()). Server thread. */
 #ifndef COLLECTOR_RECEPTION_H
 #define COLLECTOR_RECEPTION_H
 
