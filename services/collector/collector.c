@@ -1,11 +1,11 @@
 #include "collector.h"
 #include "collector_rows.pb-c.h"
 #include "dedupe.h"
-#include "door.h"
+#include "collector/door/door.h"
 #include "keep.h"
-#include "mapping.h"
-#include "page.h"
-#include "routes.h"
+#include "collector/compat/mapping.h"
+#include "collector/web/page.h"
+#include "collector/web/routes.h"
 #include "view.h"
 
 static const struct hy_conf_row conf[] = {

@@ -3,18 +3,15 @@
  *   intake    an Item, however it came, to a Feedback, with a pointer to each fault (intake_json: from JSON)
  *   accept    the job that gives it an id and keeps it, once however often it is sent
  *   dedupe    which ids came within the window
- *   view      where each feedback is in the loop
- *   keep      how long all that stays
- *   page      the follow-up page: what was done, did this help?
- *   reception who asks, how fast, and the answers that all HTTP routes share (strangers: wrong keys)
- *   batch     feedback as lines, kept while it comes (ndjson: pieces to lines)
- *   answer    what became of each item
+ *   view      where each feedback is in the loop; keep: how long all that stays
  *   check     what would become of items, for `huiyin import --dry-run`: nothing is kept
- *   manual    the API's own description, and what each problem means
- *   routes    HTTP in front of all of it; metrics for Prometheus
- *   mapping   which events of other systems are feedback (mapped: an Item made of one), for clients that exist already:
- *             segment, sentry (sentry_envelope: taken apart), cloudevents
- *   door      ZeroMQ in front of all of it, for apps that stream (submit, queues, clients) */
+ * The doors in front of it:
+ *   web/      HTTP. routes, reception (who asks, how fast, the answers that all routes share; strangers: wrong keys), batch (feedback as
+ *             lines, kept while it comes; ndjson: pieces to lines), answer (what became of each item), page (the follow-up page), manual
+ *             (the API's own description, what each problem means), metrics
+ *   compat/   clients that exist already: segment, sentry (sentry_envelope: taken apart), cloudevents; mapping says which of their
+ *             events are feedback, mapped makes an Item of one
+ *   door/     ZeroMQ, for apps that stream: door, submit (one taken apart), clients (who, and how much each may send), queues (how far each is kept) */
 #ifndef COLLECTOR_H
 #define COLLECTOR_H
 

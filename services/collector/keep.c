@@ -1,6 +1,6 @@
 #include "keep.h"
 #include "collector_rows.pb-c.h"
-#include "queues.h"
+#include "collector/door/queues.h"
 
 #define WALK_EVERY_MS INT64_C(3600000)
 

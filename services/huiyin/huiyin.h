@@ -1,7 +1,7 @@
 /* The `huiyin` command: a verb a file (or a family of them), each with options of its own by argp.
  *   init            makes an installation: huiyin.yaml, keys, directories
  *   up              runs the four daemons in the foreground
- *   send, import, mail-in   feedback in, over the collector's HTTP door
+ *   send            feedback in, over the collector's HTTP door; import/ does so with files, mail/ with a mail
  *   status, tail    how the daemons are; what passes by on a stream
  *   trace, audit    the way of one feedback; the account of all
  *   ticket, dead    what staff do

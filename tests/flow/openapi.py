@@ -132,7 +132,7 @@ def walk(path, method, operation, known):
 def routes_of_sources():
 	"""Rows { "GET", "/path", ... } and SEGMENT_POST("/path") in the collector's sources."""
 	found = set()
-	for file in sorted((SOURCES / "services/collector").glob("*.[ch]")):
+	for file in sorted((SOURCES / "services/collector").rglob("*.[ch]")):
 		text = file.read_text()
 		found |= {(m.lower(), p) for m, p in re.findall(r'\{\s*\\?\s*"(GET|POST)",\s*"(/[^"]*)"', text)}
 		found |= {("post", p) for p in re.findall(r'SEGMENT_POST\("(/[^"]*)"\)', text)}
@@ -141,8 +141,8 @@ def routes_of_sources():
 
 status, kind, served = ask("GET", "/openapi.yaml")
 spec = yaml.safe_load(served)
-if served != (SOURCES / "services/collector/openapi.yaml").read_bytes():
-	faults.append("what is served is not services/collector/openapi.yaml")
+if served != (SOURCES / "services/collector/web/openapi.yaml").read_bytes():
+	faults.append("what is served is not services/collector/web/openapi.yaml")
 documented = {(m, p) for p, item in spec["paths"].items() for m in item if m in ("get", "post")}
 for m, p in sorted(routes_of_sources() ^ documented):
 	where = "the document" if (m, p) in documented else "the sources"

@@ -1,6 +1,6 @@
 /* Calls of Segment's clients and CloudEvents: whatever comes, it is passed over, refused with reasons, or passes the wire's gate. */
-#include "collector/cloudevents.h"
-#include "collector/segment.h"
+#include "collector/compat/cloudevents.h"
+#include "collector/compat/segment.h"
 
 #include <stdlib.h>
 #include <unistd.h>

@@ -1,6 +1,6 @@
 /* Tables as huiyin import reads them, whatever the bytes: every row is a JSON object that can be read, or has its reason; lines only rise, and a run that begins
  * at a settled place reads the same rows. The first byte picks encoding and delimiter. */
-#include "huiyin/columns.h"
+#include "huiyin/import/columns.h"
 
 #include <stdio.h>
 #include <stdlib.h>

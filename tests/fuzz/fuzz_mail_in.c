@@ -1,5 +1,5 @@
 /* Mails as huiyin mail-in reads them: whatever comes is refused, passed over, or a feedback within the collector's bounds. */
-#include "huiyin/letter.h"
+#include "huiyin/mail/letter.h"
 
 #include "base/text.h"
 

@@ -1,7 +1,7 @@
 /* Bodies of POST /v1/feedback as lines. The first byte chooses the pieces; however they are cut, the lines are those of a plain reading, each is either
  * refused with reasons or passes the wire's gate, and nothing stays held. */
 #include "collector/intake.h"
-#include "collector/ndjson.h"
+#include "collector/web/ndjson.h"
 
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 /* Bodies of Sentry's envelope path: whatever comes, whole or in pieces, it is the same; and what is held becomes a feedback or is refused with reasons. */
-#include "collector/mapped.h"
-#include "collector/sentry.h"
+#include "collector/compat/mapped.h"
+#include "collector/compat/sentry.h"
 
 #include <stdlib.h>
 

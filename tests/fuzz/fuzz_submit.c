@@ -1,6 +1,6 @@
 /* Submits as they come through the ZeroMQ door: whatever comes, it is refused, or each of its items is, with reasons, or passes the
  * wire's gate as a Feedback; and no item is met twice or lost. */
-#include "collector/submit.h"
+#include "collector/door/submit.h"
 
 #include <stdlib.h>
 

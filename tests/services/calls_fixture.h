@@ -4,7 +4,7 @@
 
 #include "support/test.h"
 
-#include "collector/mapped.h"
+#include "collector/compat/mapped.h"
 
 #define NOW INT64_C(1767225600000) /* 2026-01-01T00:00:00Z */
 

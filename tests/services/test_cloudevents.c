@@ -1,7 +1,7 @@
 // link: hy_collector
 #include "services/calls_fixture.h"
 
-#include "collector/cloudevents.h"
+#include "collector/compat/cloudevents.h"
 
 /* CloudEvents: attributes from headers and objects, data in our shape, in others', and in none. */
 

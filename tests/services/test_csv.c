@@ -2,8 +2,8 @@
 /* Tables as shops, forms and help desks export them, good ones and hostile ones: what huiyin import makes of their bytes, without a collector. */
 #include "support/test.h"
 
-#include "huiyin/columns.h"
-#include "huiyin/encoding.h"
+#include "huiyin/import/columns.h"
+#include "huiyin/import/encoding.h"
 #include "huiyin/huiyin.h"
 
 #include <time.h>

@@ -2,7 +2,7 @@
 #include "support/fixture.h"
 
 #include "collector/collector.h"
-#include "collector/door.h"
+#include "collector/door/door.h"
 #include "loop/loop.h"
 #include "service/daemon.h"
 

@@ -7,7 +7,7 @@
 #include "huiyin/account.h"
 #include "huiyin/huiyin.h"
 #include "huiyin/keylist.h"
-#include "huiyin/line.h"
+#include "huiyin/import/line.h"
 #include "huiyin/show.h"
 
 /* ---- lines of an import ---- */

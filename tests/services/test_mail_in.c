@@ -3,8 +3,8 @@
 #include "support/test.h"
 
 #include "huiyin/huiyin.h"
-#include "huiyin/letter.h"
-#include "huiyin/plain.h"
+#include "huiyin/mail/letter.h"
+#include "huiyin/mail/plain.h"
 
 #include "base/text.h"
 

@@ -1,8 +1,8 @@
 // link: hy_collector
 #include "support/test.h"
 
-#include "collector/manual.h"
-#include "collector/strangers.h"
+#include "collector/web/manual.h"
+#include "collector/web/strangers.h"
 
 #include <glob.h>
 
@@ -39,6 +39,7 @@ static void every_problem_that_is_told_is_explained(void **state)
 	size_t found = 0;
 	(void)state;
 	assert_int_equal(glob(HY_SOURCE_DIR "/services/collector/*.c", 0, NULL, &files), 0);
+	assert_int_equal(glob(HY_SOURCE_DIR "/services/collector/*/*.c", GLOB_APPEND, NULL, &files), 0);
 	assert_int_equal(glob(HY_SOURCE_DIR "/common/http/*.c", GLOB_APPEND, NULL, &files), 0);
 	for (size_t i = 0; i < files.gl_pathc; i++) {
 		static const char *const functions[] = { "hy_http_problem(", "reception_problem(", "reception_later(",

@@ -1,7 +1,7 @@
 // link: hy_collector
 #include "support/test.h"
 
-#include "collector/ndjson.h"
+#include "collector/web/ndjson.h"
 #include "json/json.h"
 
 /* Pieces to lines: however a body is cut, its lines are the same, and what is held stays small. */

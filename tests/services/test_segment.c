@@ -1,7 +1,7 @@
 // link: hy_collector
 #include "services/calls_fixture.h"
 
-#include "collector/segment.h"
+#include "collector/compat/segment.h"
 
 /* Calls of Segment's clients, as they come and as they should not. */
 

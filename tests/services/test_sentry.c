@@ -1,7 +1,7 @@
 // link: hy_collector
 #include "services/calls_fixture.h"
 
-#include "collector/sentry.h"
+#include "collector/compat/sentry.h"
 
 /* Envelopes of Sentry's SDKs, whole and in pieces, and what is not quite one; feedback made of what they hold. */
 

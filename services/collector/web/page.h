@@ -2,7 +2,7 @@
 #ifndef COLLECTOR_PAGE_H
 #define COLLECTOR_PAGE_H
 
-#include "collector.h"
+#include "collector/collector.h"
 
 struct page;
 /* Reads pages/{zh,en}.html from DIR/templates/pages, else from the share folder beside the program. */

@@ -1,8 +1,8 @@
 /* huiyin mail-in: one mail on standard input, as a mail server's pipe delivers it, becomes a feedback through the collector's door. The exit code tells the
  * server what to do: 0 done, 75 keep it and come again, 65 it will never be taken. */
-#include "huiyin.h"
+#include "huiyin/huiyin.h"
 #include "letter.h"
-#include "post.h"
+#include "huiyin/post.h"
 
 #include "base/clock.h"
 #include "base/text.h"

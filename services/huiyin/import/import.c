@@ -2,9 +2,9 @@
  * at any time and begun again: FILE.import says how far it came, and every row's id is always the same, so what is sent twice is entered once. */
 #include "checker.h"
 #include "columns.h"
-#include "huiyin.h"
+#include "huiyin/huiyin.h"
 #include "progress.h"
-#include "show.h"
+#include "huiyin/show.h"
 
 #include "base/clock.h"
 #include "base/text.h"

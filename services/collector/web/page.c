@@ -1,7 +1,7 @@
 #include "page.h"
 #include "base/place.h"
 #include "reception.h"
-#include "view.h"
+#include "collector/view.h"
 
 #include <sodium.h>
 #include <stdlib.h>

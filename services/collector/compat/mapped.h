@@ -6,7 +6,7 @@
 #ifndef COLLECTOR_MAPPED_H
 #define COLLECTOR_MAPPED_H
 
-#include "intake.h"
+#include "collector/intake.h"
 #include "mapping.h"
 
 #define MAP_CONTEXT 100 /* pairs of one Item */

@@ -8,7 +8,7 @@
 #ifndef COLLECTOR_CLOUDEVENTS_H
 #define COLLECTOR_CLOUDEVENTS_H
 
-#include "intake.h"
+#include "collector/intake.h"
 #include "mapping.h"
 
 void cloudevents_post(struct hy_request *q, void *arg);

@@ -3,7 +3,7 @@
 #ifndef COLLECTOR_SUBMIT_H
 #define COLLECTOR_SUBMIT_H
 
-#include "intake.h"
+#include "collector/intake.h"
 
 #define SUBMIT_MAX ((size_t)512 << 10) /* bytes of a Submit */
 #define SUBMIT_ITEMS HY_WIRE_REPEATED_MAX

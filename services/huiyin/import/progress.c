@@ -2,8 +2,8 @@
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "files.h"
-#include "huiyin.h"
+#include "huiyin/files.h"
+#include "huiyin/huiyin.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,7 +4,7 @@
 #ifndef COLLECTOR_SENTRY_H
 #define COLLECTOR_SENTRY_H
 
-#include "intake.h"
+#include "collector/intake.h"
 #include "mapping.h"
 #include "sentry_envelope.h"
 

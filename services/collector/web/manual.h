@@ -3,7 +3,7 @@
 #ifndef COLLECTOR_MANUAL_H
 #define COLLECTOR_MANUAL_H
 
-#include "collector.h"
+#include "collector/collector.h"
 
 /* HY_CONFIG when share/huiyin/openapi.yaml is not beside the programs. */
 int manual_open(struct manual **out, struct hy_fault *f);

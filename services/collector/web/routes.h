@@ -2,7 +2,7 @@
 #ifndef COLLECTOR_ROUTES_H
 #define COLLECTOR_ROUTES_H
 
-#include "collector.h"
+#include "collector/collector.h"
 
 int routes_open(struct collector *c, struct hy_loop *server, struct hy_fault *f);
 void routes_close(struct collector *c);

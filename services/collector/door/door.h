@@ -3,7 +3,7 @@
 #ifndef COLLECTOR_DOOR_H
 #define COLLECTOR_DOOR_H
 
-#include "collector.h"
+#include "collector/collector.h"
 
 /* HY_OK, too, when the configuration wants no door. */
 int door_open(struct collector *c, struct hy_loop *server, struct hy_fault *f);

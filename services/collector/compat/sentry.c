@@ -1,6 +1,6 @@
 #include "sentry.h"
 #include "mapped.h"
-#include "reception.h"
+#include "collector/web/reception.h"
 
 #include <math.h>
 #include <sodium.h>

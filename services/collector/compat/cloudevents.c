@@ -1,7 +1,7 @@
 #include "cloudevents.h"
-#include "answer.h"
+#include "collector/web/answer.h"
 #include "mapped.h"
-#include "reception.h"
+#include "collector/web/reception.h"
 
 #include "base/text.h"
 

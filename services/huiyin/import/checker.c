@@ -1,6 +1,6 @@
 #include "checker.h"
 
-#include "huiyin.h"
+#include "huiyin/huiyin.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,7 +4,7 @@
 #ifndef COLLECTOR_RECEPTION_H
 #define COLLECTOR_RECEPTION_H
 
-#include "accept.h"
+#include "collector/accept.h"
 #include "service/keys.h"
 
 /* The key of the request's Authorization header that may send feedback; 401 or 403 otherwise, and 429 for an address that is wrong too often. */

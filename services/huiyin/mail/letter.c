@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "encoding.h"
+#include "huiyin/import/encoding.h"
 #include "plain.h"
 
 #include <gmime/gmime.h>

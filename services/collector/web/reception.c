@@ -1,6 +1,6 @@
 #include "reception.h"
 #include "strangers.h"
-#include "view.h"
+#include "collector/view.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
 #ifndef COLLECTOR_ANSWER_H
 #define COLLECTOR_ANSWER_H
 
-#include "accept.h"
+#include "collector/accept.h"
 
 /* How the items came, which decides what their pointers say and what the answer's status is. */
 enum answer_form { ANSWER_SINGLE, ANSWER_ARRAY, ANSWER_LINES };

@@ -4,7 +4,7 @@
 #ifndef COLLECTOR_QUEUES_H
 #define COLLECTOR_QUEUES_H
 
-#include "accept.h"
+#include "collector/accept.h"
 
 /* A client's queue and its part of a Submit; its submission's `note`, whatever else hangs on it. */
 struct queue {

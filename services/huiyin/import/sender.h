@@ -4,7 +4,7 @@
 #define HUIYIN_SENDER_H
 
 #include "json/json.h"
-#include "post.h"
+#include "huiyin/post.h"
 #include "source.h"
 
 #define SENDER_ITEMS 1000

@@ -1,7 +1,7 @@
 #include "door.h"
 #include "clients.h"
 #include "queues.h"
-#include "reception.h"
+#include "collector/web/reception.h"
 #include "submit.h"
 
 #include <pthread.h>

@@ -7,7 +7,7 @@
 #ifndef COLLECTOR_SEGMENT_H
 #define COLLECTOR_SEGMENT_H
 
-#include "intake.h"
+#include "collector/intake.h"
 #include "mapping.h"
 
 #define SEGMENT_CALL_MAX ((size_t)32 * 1024)

@@ -1,14 +1,14 @@
 #include "routes.h"
 #include "answer.h"
 #include "batch.h"
-#include "cloudevents.h"
-#include "dedupe.h"
+#include "collector/compat/cloudevents.h"
+#include "collector/dedupe.h"
 #include "manual.h"
 #include "page.h"
-#include "segment.h"
-#include "sentry.h"
+#include "collector/compat/segment.h"
+#include "collector/compat/sentry.h"
 #include "strangers.h"
-#include "view.h"
+#include "collector/view.h"
 
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 #include "segment.h"
 #include "mapped.h"
-#include "reception.h"
+#include "collector/web/reception.h"
 
 #define CALLS_MAX 5000
 
