@@ -29,6 +29,7 @@ struct batch {
 	uint64_t scope;
 	struct submission *open; /* being filled */
 	size_t open_bytes, items, refused;
+	size_t told; /* bytes of the answer that wait to be sent */
 	struct part *first, **last;
 	struct answer answer;
 	bool ended; /* no more lines will come */
@@ -37,7 +38,7 @@ struct batch {
 
 static void batch_free(struct batch *b)
 {
-	b->collector->batch_room += ROOM_LEAST + (int64_t)b->open_bytes;
+	b->collector->batch_room += ROOM_LEAST + (int64_t)(b->open_bytes + b->told);
 	ndjson_free(&b->lines);
 	submission_free(&b->open);
 	answer_free(&b->answer);
@@ -52,7 +53,10 @@ static void settle(struct batch *b)
 		if (!b->first)
 			b->last = &b->first;
 		answer_add(&b->answer, p->submission, p->err);
-		b->collector->batch_room += (int64_t)p->bytes;
+		/* Ids of tiny lines are longer than the lines: whoever never ends his body must not gather them without bound. */
+		size_t told = b->answer.ids.size + b->answer.rejected.size;
+		b->collector->batch_room += (int64_t)p->bytes - (int64_t)(told - b->told);
+		b->told = told;
 		struct submission *s = p->submission; /* the part is in its arena */
 		submission_free(&s);
 	}
