@@ -56,7 +56,7 @@ static struct web_answer ask(struct ring *r, const char *key, const char *line, 
 
 static struct web_answer post(struct ring *r, const char *path, const char *headers, const char *body)
 {
-	char line[128];
+	char line[256];
 	snprintf(line, sizeof(line), "POST %s", path);
 	return ask(r, r->key, line, headers, body);
 }
