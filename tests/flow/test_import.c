@@ -149,6 +149,10 @@ static void an_import_that_is_killed_and_begun_again_enters_every_row_once(void 
 	assert_int_equal(number(j, "accepted"), REFUSED + BROKEN);
 	json_decref(j);
 	assert_int_equal(accepted(r), ROWS);
+	/* who asks for the first file again finds the repaired rows as they are */
+	json_decref(import_json(r, path, 65));
+	snprintf(command, sizeof(command), "[ \"$(grep -c ';4;;west$' '%s.rejects.csv')\" = %d ]", path, REFUSED);
+	assert_int_equal(system(command), 0);
 	ring_start_all(r);
 	ring_settle(r);
 	json_t *audit = ring_audit(r);

@@ -96,11 +96,21 @@ int progress_open(struct progress *p, struct hy_fault *f)
 		p->rejects = NULL;
 		return hy_fail(f, HY_BUSY, "another import of this file runs: it holds %s", p->rejects_path);
 	}
-	/* Rows of a batch that was not answered come again; a file that was taken away meanwhile begins anew. */
+	/* A file that was taken away meanwhile begins anew. */
 	if (fstat(fd, &st) != 0 || st.st_size < p->done.rejects_bytes)
 		p->done.rejects_bytes = 0;
-	if (ftruncate(fd, p->done.rejects_bytes) != 0 || fseek(p->rejects, 0, SEEK_END) != 0)
+	return HY_OK;
+}
+
+/* Rows of a batch that was not answered come again: what was said of them goes, once the first batch is there. Not before: who imports a file
+ * again that is done may have repaired its rejects. */
+static int cut_rejects(struct progress *p, struct hy_fault *f)
+{
+	if (p->cut || !p->rejects)
+		return HY_OK;
+	if (ftruncate(fileno(p->rejects), p->done.rejects_bytes) != 0 || fseek(p->rejects, 0, SEEK_END) != 0)
 		return rejects_fault(p, f);
+	p->cut = true;
 	return HY_OK;
 }
 
@@ -194,7 +204,7 @@ int progress_enter(struct progress *p, const struct batch *b, struct hy_fault *f
 			put_reject(p, b, &b->items[i], &out);
 			rejected++;
 		}
-	int err = out.err;
+	int err = out.err ? out.err : cut_rejects(p, f);
 	if (err == HY_OK && out.size &&
 		(fwrite(out.data, 1, out.size, p->rejects) != out.size || fflush(p->rejects) != 0))
 		err = rejects_fault(p, f);

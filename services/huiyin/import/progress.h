@@ -22,6 +22,7 @@ struct progress {
 	char delimiter; /* of a table's rejects; 0 = lines of JSON */
 	struct hy_bytes head_row;
 	FILE *rejects;
+	bool cut; /* to what was done before this run */
 	int64_t saved_ms;
 };
 
