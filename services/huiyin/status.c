@@ -71,6 +71,14 @@ static void look(struct found *s, const json_t *h)
 			"is tried "
 			"now and then",
 			name, huiyin_text(smtp, "relay"), huiyin_text(smtp, "words"));
+	/* They are told nothing, so that somebody should be. */
+	int64_t strangers = huiyin_number(json_object_get(h, "counters"), "door_strangers_total");
+	if (strangers)
+		trouble(s, 0,
+			"%s: %" PRId64
+			" connection%s to the ZeroMQ door came with a public key that no API key names; `huiyin key "
+			"add NAME --curve PUBLIC` lets one in",
+			name, strangers, strangers == 1 ? "" : "s");
 	if (huiyin_number(json_object_get(h, "dedupe"), "overflowed"))
 		trouble(s, 0,
 			"%s: more client ids within dedupe.window than dedupe.ids holds; the oldest were forgotten",

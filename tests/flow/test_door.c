@@ -407,6 +407,11 @@ static void an_app_comes_in_over_tcp_with_the_keys_that_the_command_made(void **
 	assert_non_null(strstr(out, "\nhuiyin_door_clients 1\n"));
 	assert_non_null(strstr(out, "\nhuiyin_door_receipts_total "));
 	free(out);
+	/* the stranger is told nothing; the operator is */
+	char command[1200];
+	snprintf(command, sizeof(command), "'%s/huiyin' status -C '%s' 2>&1 | grep -q 'that no API key names'",
+		HY_BIN_DIR, w->ring->dir);
+	assert_int_equal(system(command), 0);
 	read_log(w);
 }
 
