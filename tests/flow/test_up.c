@@ -1,70 +1,27 @@
 // link: hy_huiyin
 /* huiyin up with its four daemons: ready, alive again after a death, stopped in order; and what the other verbs find there meanwhile. */
-#include "support/test.h"
+#include "flow/up_case.h"
 
 #include "base/clock.h"
 #include "huiyin/huiyin.h"
-
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <signal.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
 
 #define PATIENCE_MS 60000
 
 struct fx {
 	char *dir;
 	char install[300], log[300];
-	pid_t up;
-	FILE *out;
+	struct up up;
 	struct common common;
 };
 
-static int free_port(void)
-{
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t size = sizeof(a);
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &size), 0);
-	close(fd);
-	return ntohs(a.sin_port);
-}
-
-/* Runs the command; its standard output, which the caller frees. */
 static char *huiyin(struct fx *fx, int expected, const char *words)
 {
-	char line[2048];
-	char *out = calloc(1, 1 << 16);
-	snprintf(line, sizeof(line), HY_BIN_DIR "/huiyin %s -C %s", words, fx->install);
-	FILE *p = popen(line, "r");
-	assert_non_null(p);
-	size_t n = fread(out, 1, (1 << 16) - 1, p);
-	out[n] = 0;
-	assert_int_equal(WEXITSTATUS(pclose(p)), expected);
-	return out;
+	return up_command(fx->install, expected, words);
 }
 
 static void start(struct fx *fx)
 {
-	int ends[2];
-	char line[4096];
-	assert_int_equal(pipe(ends), 0);
-	fx->up = fork();
-	if (fx->up == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGTERM); /* no ring outlives its test */
-		dup2(ends[1], 1);
-		close(ends[0]);
-		FILE *log = freopen(fx->log, "a", stderr);
-		execl(HY_BIN_DIR "/huiyin", "huiyin", "up", fx->install, "--json", (char *)NULL);
-		_exit(log ? 127 : 126);
-	}
-	close(ends[1]);
-	fx->out = fdopen(ends[0], "r");
-	assert_non_null(fgets(line, sizeof(line), fx->out)); /* it says so when all are ready */
-	assert_non_null(strstr(line, "\"ready\":true"));
+	up_start(&fx->up, HY_BIN_DIR "/huiyin", fx->install, fx->log);
 }
 
 static int setup(void **state)
@@ -74,7 +31,7 @@ static int setup(void **state)
 	fx->dir = test_mkdir();
 	snprintf(fx->install, sizeof(fx->install), "%s/h", fx->dir);
 	snprintf(fx->log, sizeof(fx->log), "%s/up.log", fx->dir);
-	snprintf(words, sizeof(words), "init --door '' --listen 127.0.0.1:%d", free_port());
+	snprintf(words, sizeof(words), "init --door '' --listen 127.0.0.1:%d", up_free_port());
 	free(huiyin(fx, EX_OK, words));
 	snprintf(fx->common.dir, sizeof(fx->common.dir), "%s", fx->install);
 	fx->common.verb = "test";
@@ -83,22 +40,10 @@ static int setup(void **state)
 	return 0;
 }
 
-static int stop(struct fx *fx, int with)
-{
-	int status = -1;
-	if (!fx->up)
-		return 0;
-	kill(fx->up, with);
-	waitpid(fx->up, &status, 0);
-	fx->up = 0;
-	fclose(fx->out);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
 static int teardown(void **state)
 {
 	struct fx *fx = *state;
-	stop(fx, SIGTERM);
+	up_stop(&fx->up, SIGTERM);
 	test_rmdir(fx->dir);
 	free(fx);
 	return 0;
@@ -190,7 +135,7 @@ static void stopping_goes_around_the_ring_and_ends_with_0(void **state)
 	struct fx *fx = *state;
 	struct hy_buffer log = { 0 };
 	char line[8192];
-	assert_int_equal(stop(fx, SIGINT), EX_OK);
+	assert_int_equal(up_stop(&fx->up, SIGINT), EX_OK);
 	FILE *f = fopen(fx->log, "r");
 	while (fgets(line, sizeof(line), f))
 		if (strstr(line, "daemon.stopped"))

@@ -1,22 +1,16 @@
 // link: hy_huiyin
 /* huiyin up as root: each daemon as a user of its own, who reaches what is its own and nothing else; and as root where that can't be. */
-#include "support/test.h"
+#include "flow/up_case.h"
 
 #include "base/clock.h"
 #include "huiyin/users.h"
 
-#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <netinet/in.h>
 #include <pwd.h>
-#include <signal.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
 #define PATIENCE_MS 60000
 
@@ -26,70 +20,23 @@ struct fx {
 	char bin[400]; /* where the programs are started from */
 	uid_t uid[USERS];
 	gid_t group;
-	pid_t up;
-	FILE *out;
+	struct up up;
 	struct common common;
 };
 
 /* ---- the installation ---- */
 
-static int free_port(void)
-{
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t size = sizeof(a);
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&a, &size), 0);
-	close(fd);
-	return ntohs(a.sin_port);
-}
-
-/* Runs the command; its standard output, which the caller frees. */
 static char *huiyin(struct fx *fx, int expected, const char *words)
 {
-	char line[PATH_MAX + 1024];
-	char *out = calloc(1, 1 << 16);
-	snprintf(line, sizeof(line), HY_BIN_DIR "/huiyin %s -C %s", words, fx->install);
-	FILE *p = popen(line, "r");
-	assert_non_null(p);
-	size_t n = fread(out, 1, (1 << 16) - 1, p);
-	out[n] = 0;
-	assert_int_equal(WEXITSTATUS(pclose(p)), expected);
-	return out;
+	return up_command(fx->install, expected, words);
 }
 
 static void start(struct fx *fx)
 {
-	int ends[2];
-	char line[4096], program[420];
+	char program[420];
 	snprintf(program, sizeof(program), "%s/huiyin", fx->bin);
-	assert_int_equal(pipe(ends), 0);
 	unlink(fx->log);
-	fx->up = fork();
-	if (fx->up == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGTERM); /* no ring outlives its test */
-		dup2(ends[1], 1);
-		close(ends[0]);
-		FILE *log = freopen(fx->log, "a", stderr);
-		execl(program, "huiyin", "up", fx->install, "--json", (char *)NULL);
-		_exit(log ? 127 : 126);
-	}
-	close(ends[1]);
-	fx->out = fdopen(ends[0], "r");
-	assert_non_null(fgets(line, sizeof(line), fx->out)); /* it says so when all are ready */
-	assert_non_null(strstr(line, "\"ready\":true"));
-}
-
-static int stop(struct fx *fx)
-{
-	int status = -1;
-	if (!fx->up)
-		return 0;
-	kill(fx->up, SIGTERM);
-	waitpid(fx->up, &status, 0);
-	fx->up = 0;
-	fclose(fx->out);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	up_start(&fx->up, program, fx->install, fx->log);
 }
 
 static bool logged(struct fx *fx, const char *words)
@@ -155,7 +102,7 @@ static int setup(void **state)
 		snprintf(name, sizeof(name), "huiyin-%s", huiyin_daemons[i]);
 		fx->uid[i] = getpwnam(name)->pw_uid;
 	}
-	snprintf(words, sizeof(words), "init --door '' --listen 127.0.0.1:%d", free_port());
+	snprintf(words, sizeof(words), "init --door '' --listen 127.0.0.1:%d", up_free_port());
 	free(huiyin(fx, EX_OK, words));
 	return 0;
 }
@@ -163,7 +110,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	struct fx *fx = *state;
-	stop(fx);
+	up_stop(&fx->up, SIGTERM);
 	test_rmdir(fx->dir);
 	free(fx);
 	return 0;
@@ -383,7 +330,7 @@ static void a_daemon_that_dies_comes_back_as_its_user_and_credentials_go_with_th
 	pid_t before = pid_of(fx, NOTIFIER, 0);
 	kill(before, SIGKILL);
 	assert_ids(pid_of(fx, NOTIFIER, before), "Uid", fx->uid[NOTIFIER]);
-	assert_int_equal(stop(fx), EX_OK);
+	assert_int_equal(up_stop(&fx->up, SIGTERM), EX_OK);
 	assert_true(logged(fx, "daemon.stopped"));
 	snprintf(path, sizeof(path), "%s/run/credentials", fx->install);
 	assert_int_equal(access(path, F_OK), -1);
@@ -396,7 +343,7 @@ static void daemons_run_as_root_where_their_users_cant_go_and_as_themselves_agai
 	start(fx);
 	free(huiyin(fx, EX_OK, "send --email a@example.com 'the parcel never came'"));
 	wait_for(fx, "open", 1);
-	assert_int_equal(stop(fx), EX_OK);
+	assert_int_equal(up_stop(&fx->up, SIGTERM), EX_OK);
 
 	chmod(fx->dir, 0700);
 	start(fx);
@@ -408,7 +355,7 @@ static void daemons_run_as_root_where_their_users_cant_go_and_as_themselves_agai
 	assert_non_null(strstr(said, "runs every daemon as root: huiyin-collector can't enter"));
 	free(said);
 	kill(pid_of(fx, ROUTER, 0), SIGKILL); /* leaves its sockets, which are root's */
-	assert_int_equal(stop(fx), EX_OK);
+	assert_int_equal(up_stop(&fx->up, SIGTERM), EX_OK);
 
 	chmod(fx->dir, 0711);
 	start(fx);
@@ -455,7 +402,7 @@ static void what_a_daemon_planted_is_not_given_to_it(void **state)
 	struct stat st;
 	NEEDS_USERS(fx);
 	start(fx);
-	assert_int_equal(stop(fx), EX_OK);
+	assert_int_equal(up_stop(&fx->up, SIGTERM), EX_OK);
 	snprintf(victim, sizeof(victim), "%s/victim", fx->dir);
 	close(open(victim, O_WRONLY | O_CREAT, 0600));
 	snprintf(path, sizeof(path), "%s/state/router/link", fx->install);
@@ -465,7 +412,7 @@ static void what_a_daemon_planted_is_not_given_to_it(void **state)
 	start(fx);
 	assert_int_equal(stat(victim, &st), 0);
 	assert_int_equal(st.st_uid, 0);
-	assert_int_equal(stop(fx), EX_OK);
+	assert_int_equal(up_stop(&fx->up, SIGTERM), EX_OK);
 
 	snprintf(path, sizeof(path), "%s/run/credentials", fx->install);
 	assert_int_equal(mkdir(path, 0700), 0);
