@@ -272,9 +272,13 @@ bool reception_idempotency(struct submission **sub)
 	}
 	if (s->items[0].ok && !s->items[0].has_client_id) {
 		const char *copy = hy_arena_text(s->arena, hy_bytes_text(id));
-		s->items[0].client_id = hy_bytes_text(copy ? copy : "");
-		s->items[0].has_client_id = s->items[0].client_id.size > 0;
-		s->by_header = s->items[0].has_client_id;
+		if (!copy) { /* kept without it, what is sent again would be entered twice */
+			reception_busy(s->request, HY_BUSY);
+			submission_free(sub);
+			return false;
+		}
+		s->items[0].client_id = hy_bytes_text(copy);
+		s->items[0].has_client_id = s->by_header = true;
 	}
 	return true;
 }
