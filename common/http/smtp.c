@@ -467,9 +467,14 @@ static char *copy(const char *text, int *err)
 	return kept;
 }
 
-int hy_smtp_open(struct hy_smtp **out, const struct hy_smtp_options *o, struct hy_fault *f)
+int hy_smtp_port(const struct hy_smtp_options *o)
 {
 	static const int ports[] = { [HY_SMTP_STARTTLS] = 587, [HY_SMTP_TLS] = 465, [HY_SMTP_PLAIN] = 25 };
+	return o->port ? o->port : ports[o->tls];
+}
+
+int hy_smtp_open(struct hy_smtp **out, const struct hy_smtp_options *o, struct hy_fault *f)
+{
 	*out = NULL;
 	int err = hy_smtp_check(o, f);
 	if (err)
@@ -480,7 +485,7 @@ int hy_smtp_open(struct hy_smtp **out, const struct hy_smtp_options *o, struct h
 	char url[700];
 	bool six = strchr(o->host, ':');
 	snprintf(url, sizeof(url), "%s://%s%s%s:%d/%s", o->tls == HY_SMTP_TLS ? "smtps" : "smtp", six ? "[" : "",
-		o->host, six ? "]" : "", o->port ? o->port : ports[o->tls], o->ehlo);
+		o->host, six ? "]" : "", hy_smtp_port(o), o->ehlo);
 	s->loop = o->loop;
 	s->tls = o->tls;
 	s->dot_ms = o->dot_ms ? o->dot_ms : DOT_MS;

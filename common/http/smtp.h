@@ -30,6 +30,8 @@ struct hy_smtp_options {
 };
 /* HY_CONFIG: what of the options can't be, or would say a password in the clear; as hy_smtp_open() says it. */
 int hy_smtp_check(const struct hy_smtp_options *o, struct hy_fault *f);
+/* The port that will be spoken to: the one asked for, else the usual one. */
+int hy_smtp_port(const struct hy_smtp_options *o);
 int hy_smtp_open(struct hy_smtp **out, const struct hy_smtp_options *o, struct hy_fault *f);
 /* Deliveries that are out end without a word: whoever sent them knows which had passed their dot. */
 void hy_smtp_close(struct hy_smtp **s);

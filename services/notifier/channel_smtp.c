@@ -82,7 +82,6 @@ static int smtp_open(void **self, const char *dir, struct notifier *n, struct hy
 {
 	(void)dir;
 	const struct hy_conf *c = hy_daemon_conf(n->daemon);
-	static const int ports[] = { [HY_SMTP_STARTTLS] = 587, [HY_SMTP_TLS] = 465, [HY_SMTP_PLAIN] = 25 };
 	char password[PASSWORD_MAX] = "";
 	struct hy_smtp_options o = options_of(c, &n->from, password);
 	if (o.user) {
@@ -96,7 +95,7 @@ static int smtp_open(void **self, const char *dir, struct notifier *n, struct hy
 	s->n = n;
 	s->bounce = hy_conf_text(c, "smtp.bounce");
 	s->connections = (size_t)o.connections;
-	snprintf(s->relay, sizeof(s->relay), "%s:%d", o.host, o.port ? o.port : ports[o.tls]);
+	snprintf(s->relay, sizeof(s->relay), "%s:%d", o.host, hy_smtp_port(&o));
 	for (size_t i = 0; i < CONNECTIONS_MAX; i++)
 		s->places[i].smtp = s;
 	o.loop = hy_daemon_loop(n->daemon);

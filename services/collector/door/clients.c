@@ -167,9 +167,8 @@ bool clients_take(struct clients *c, struct client *m, size_t items, size_t byte
 	return true;
 }
 
-void clients_give(struct clients *c, struct client *m, size_t items)
+void clients_give(struct client *m, size_t items)
 {
-	(void)c;
 	HY_ASSERT(m->submits > 0 && m->items >= items);
 	m->submits--;
 	m->items -= items;

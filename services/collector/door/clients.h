@@ -29,6 +29,6 @@ size_t clients_count(const struct clients *c);
 uint32_t clients_credit(struct clients *c, struct client *client);
 /* Whether so many more may go to the writer; then they count until clients_give(). */
 bool clients_take(struct clients *c, struct client *client, size_t items, size_t bytes);
-void clients_give(struct clients *c, struct client *client, size_t items);
+void clients_give(struct client *client, size_t items);
 
 #endif

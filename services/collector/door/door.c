@@ -27,7 +27,6 @@ struct door {
 	size_t with_writer; /* Submits */
 	_Atomic size_t client_count; /* for other threads */
 	int64_t looked_ms;
-	char secret[HY_CURVE_TEXT + 1];
 
 	/* Public keys that may come: the handler of CURVE asks on a thread of its own. */
 	pthread_mutex_t lock;
@@ -258,7 +257,7 @@ static bool put_rejected(const struct submission *s, const struct queue *q, Huiy
 static void back_from_writer(struct passage *p)
 {
 	p->door->with_writer--;
-	clients_give(p->door->clients, p->client, p->items);
+	clients_give(p->client, p->items);
 }
 
 /* After the commit. */
@@ -459,11 +458,11 @@ static int listen_at(struct door *d, const char *endpoint, struct hy_fault *f)
 	struct hy_socket_options o = {
 		.kind = HY_DOOR, .endpoint = endpoint, .window = WINDOW, .frame_max = HY_WIRE_FRAME_MAX
 	};
+	char secret[HY_CURVE_TEXT + 1] = "";
 	if (d->curve) {
 		struct hy_fault why = { 0 };
-		int err = hy_daemon_secret_text(d->collector->daemon, "door.curve", d->secret, sizeof(d->secret), &why);
-		if (err == HY_OK &&
-			!hy_curve_good(d->secret)) /* systemd's unit hands over a word where there is none */
+		int err = hy_daemon_secret_text(d->collector->daemon, "door.curve", secret, sizeof(secret), &why);
+		if (err == HY_OK && !hy_curve_good(secret)) /* systemd's unit hands over a word where there is none */
 			err = hy_fail(&why, HY_CONFIG, "door.curve is no CURVE key");
 		if (err)
 			return hy_fail(f, err,
@@ -471,13 +470,13 @@ static int listen_at(struct door *d, const char *endpoint, struct hy_fault *f)
 				"makes "
 				"it (%s)",
 				endpoint, why.text);
-		o.curve_secret = d->secret;
+		o.curve_secret = secret;
 		o.admit = admit;
 		o.admit_arg = d;
 		read_friends(d);
 	}
 	int err = hy_socket_open(&d->socket, &o, f);
-	explicit_bzero(d->secret, sizeof(d->secret));
+	explicit_bzero(secret, sizeof(secret));
 	if (err == HY_OK)
 		hy_info("door.listening", "address=%s port=%d curve=%s", endpoint, hy_socket_port(d->socket),
 			d->curve ? "yes" : "no");
