@@ -5,8 +5,6 @@
 #include "base/clock.h"
 #include "huiyin/huiyin.h"
 
-#define PATIENCE_MS 60000
-
 struct fx {
 	char *dir;
 	char install[300], log[300];
@@ -49,46 +47,15 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* The daemon's process, once it answers as another one than `before`. */
-static pid_t pid_of(struct fx *fx, const char *daemon, pid_t before)
-{
-	for (int64_t until = hy_mono_ms() + PATIENCE_MS; hy_mono_ms() < until; usleep(50000)) {
-		struct hy_fault f = { 0 };
-		json_t *j = huiyin_ask_within(&fx->common, daemon, "health", NULL, 500, &f);
-		pid_t pid = (pid_t)huiyin_number(j, "pid");
-		json_decref(j);
-		if (pid && pid != before)
-			return pid;
-	}
-	fail_msg("the %s does not come back", daemon);
-	return 0;
-}
-
-/* Asks until the account has what is expected under that name. */
-static void wait_for(struct fx *fx, const char *name, int64_t expected)
-{
-	for (int64_t until = hy_mono_ms() + PATIENCE_MS; hy_mono_ms() < until; usleep(100000)) {
-		char *text = huiyin(fx, EX_OK, "audit --json");
-		json_t *j = json_loads(text, 0, NULL);
-		int64_t n = huiyin_number(j, name);
-		assert_int_equal(huiyin_number(j, "unaccounted"), 0);
-		json_decref(j);
-		free(text);
-		if (n == expected)
-			return;
-	}
-	fail_msg("'%s' does not become %d", name, (int)expected);
-}
-
 static void a_feedback_is_sent_traced_resolved_and_accounted_for(void **state)
 {
 	struct fx *fx = *state;
 	char words[256];
 	char *id = huiyin(fx, EX_OK, "send --email li@example.com '点开订单就闪退'");
 	id[strcspn(id, "\n")] = 0;
-	wait_for(fx, "open", 1);
+	up_wait_for(fx->install, "open", 1);
 	free(huiyin(fx, EX_OK, "ticket resolve T-1 --note '已修复'"));
-	wait_for(fx, "answered", 1);
+	up_wait_for(fx->install, "answered", 1);
 	snprintf(words, sizeof(words), "trace %s", id);
 	char *trace = huiyin(fx, EX_OK, words);
 	assert_non_null(strstr(trace, "received"));
@@ -107,12 +74,12 @@ static void a_feedback_is_sent_traced_resolved_and_accounted_for(void **state)
 static void a_daemon_that_dies_is_started_again_and_nothing_is_missing(void **state)
 {
 	struct fx *fx = *state;
-	pid_t before = pid_of(fx, "router", 0);
+	pid_t before = up_pid_of(&fx->common, "router", 0);
 	free(huiyin(fx, EX_OK, "send --email a@example.com 'the parcel never came'"));
 	kill(before, SIGKILL);
 	free(huiyin(fx, EX_OK, "send --email b@example.com 'refund please, the parcel is broken'"));
-	pid_of(fx, "router", before);
-	wait_for(fx, "open", 2);
+	up_pid_of(&fx->common, "router", before);
+	up_wait_for(fx->install, "open", 2);
 }
 
 static void a_second_up_leaves_the_first_alone(void **state)

@@ -12,8 +12,6 @@
 #include <pwd.h>
 #include <sys/stat.h>
 
-#define PATIENCE_MS 60000
-
 struct fx {
 	char *dir;
 	char install[300], log[300];
@@ -127,21 +125,6 @@ static int teardown(void **state)
 
 /* ---- questions ---- */
 
-/* The daemon's process, once it answers as another one than `before`. */
-static pid_t pid_of(struct fx *fx, size_t which, pid_t before)
-{
-	for (int64_t until = hy_mono_ms() + PATIENCE_MS; hy_mono_ms() < until; usleep(50000)) {
-		struct hy_fault f = { 0 };
-		json_t *j = huiyin_ask_within(&fx->common, huiyin_daemons[which], "health", NULL, 500, &f);
-		pid_t pid = (pid_t)huiyin_number(j, "pid");
-		json_decref(j);
-		if (pid && pid != before)
-			return pid;
-	}
-	fail_msg("the %s does not answer", huiyin_daemons[which]);
-	return 0;
-}
-
 /* A line of /proc/PID/status, without its name. */
 static void process_line(pid_t pid, const char *name, char *out, size_t room)
 {
@@ -185,29 +168,13 @@ static bool has_in_environment(pid_t pid, const char *begins)
 static void assert_all_run_as_root(struct fx *fx)
 {
 	for (size_t i = 0; i < USERS; i++)
-		assert_ids(pid_of(fx, i, 0), "Uid", 0);
+		assert_ids(up_pid_of(&fx->common, huiyin_daemons[i], 0), "Uid", 0);
 }
 
 static void assert_each_has_its_user(struct fx *fx)
 {
 	for (size_t i = 0; i < USERS; i++)
-		assert_ids(pid_of(fx, i, 0), "Uid", fx->uid[i]);
-}
-
-/* Asks until the account has what is expected under that name. */
-static void wait_for(struct fx *fx, const char *name, int64_t expected)
-{
-	for (int64_t until = hy_mono_ms() + PATIENCE_MS; hy_mono_ms() < until; usleep(100000)) {
-		char *text = huiyin(fx, EX_OK, "audit --json");
-		json_t *j = json_loads(text, 0, NULL);
-		int64_t n = huiyin_number(j, name);
-		assert_int_equal(huiyin_number(j, "unaccounted"), 0);
-		json_decref(j);
-		free(text);
-		if (n == expected)
-			return;
-	}
-	fail_msg("'%s' does not become %d", name, (int)expected);
+		assert_ids(up_pid_of(&fx->common, huiyin_daemons[i], 0), "Uid", fx->uid[i]);
 }
 
 /* How many mails there are; each of them has to belong to the user. */
@@ -269,7 +236,7 @@ static void each_daemon_runs_as_its_own_user_and_the_ring_answers(void **state)
 	assert_true(logged(fx, "a user of its own"));
 	for (size_t i = 0; i < USERS; i++) {
 		char line[512];
-		pid_t pid = pid_of(fx, i, 0);
+		pid_t pid = up_pid_of(&fx->common, huiyin_daemons[i], 0);
 		assert_ids(pid, "Uid", fx->uid[i]);
 		assert_ids(pid, "Gid", fx->group);
 		process_line(pid, "Groups", line, sizeof(line));
@@ -282,9 +249,9 @@ static void each_daemon_runs_as_its_own_user_and_the_ring_answers(void **state)
 		assert_int_equal(has_in_environment(pid, "CREDENTIALS_DIRECTORY="), i == COLLECTOR || i == NOTIFIER);
 	}
 	free(huiyin(fx, EX_OK, "send --email li@example.com '点开订单就闪退'"));
-	wait_for(fx, "open", 1);
+	up_wait_for(fx->install, "open", 1);
 	free(huiyin(fx, EX_OK, "ticket resolve T-1 --note '已修复'"));
-	wait_for(fx, "answered", 1);
+	up_wait_for(fx->install, "answered", 1);
 	assert_true(mails_of(fx, fx->uid[NOTIFIER]) >= 1);
 	char *said = huiyin(fx, EX_OK, "doctor");
 	assert_non_null(strstr(said, "each daemon runs as a user of its own"));
@@ -327,9 +294,9 @@ static void a_daemon_that_dies_comes_back_as_its_user_and_credentials_go_with_th
 	char path[400];
 	NEEDS_USERS(fx);
 	start(fx);
-	pid_t before = pid_of(fx, NOTIFIER, 0);
+	pid_t before = up_pid_of(&fx->common, huiyin_daemons[NOTIFIER], 0);
 	kill(before, SIGKILL);
-	assert_ids(pid_of(fx, NOTIFIER, before), "Uid", fx->uid[NOTIFIER]);
+	assert_ids(up_pid_of(&fx->common, huiyin_daemons[NOTIFIER], before), "Uid", fx->uid[NOTIFIER]);
 	assert_int_equal(up_stop(&fx->up, SIGTERM), EX_OK);
 	assert_true(logged(fx, "daemon.stopped"));
 	snprintf(path, sizeof(path), "%s/run/credentials", fx->install);
@@ -342,7 +309,7 @@ static void daemons_run_as_root_where_their_users_cant_go_and_as_themselves_agai
 	NEEDS_USERS(fx);
 	start(fx);
 	free(huiyin(fx, EX_OK, "send --email a@example.com 'the parcel never came'"));
-	wait_for(fx, "open", 1);
+	up_wait_for(fx->install, "open", 1);
 	assert_int_equal(up_stop(&fx->up, SIGTERM), EX_OK);
 
 	chmod(fx->dir, 0700);
@@ -350,17 +317,17 @@ static void daemons_run_as_root_where_their_users_cant_go_and_as_themselves_agai
 	assert_true(logged(fx, "every daemon runs as root: huiyin-collector can't enter"));
 	assert_all_run_as_root(fx);
 	free(huiyin(fx, EX_OK, "send --email b@example.com 'refund please, the parcel is broken'"));
-	wait_for(fx, "open", 2);
+	up_wait_for(fx->install, "open", 2);
 	char *said = huiyin(fx, EX_OK, "doctor");
 	assert_non_null(strstr(said, "runs every daemon as root: huiyin-collector can't enter"));
 	free(said);
-	kill(pid_of(fx, ROUTER, 0), SIGKILL); /* leaves its sockets, which are root's */
+	kill(up_pid_of(&fx->common, huiyin_daemons[ROUTER], 0), SIGKILL); /* leaves its sockets, which are root's */
 	assert_int_equal(up_stop(&fx->up, SIGTERM), EX_OK);
 
 	chmod(fx->dir, 0711);
 	start(fx);
 	assert_each_has_its_user(fx);
-	wait_for(fx, "open", 2);
+	up_wait_for(fx->install, "open", 2);
 	assert_true(mails_of(fx, fx->uid[NOTIFIER]) >= 2);
 }
 

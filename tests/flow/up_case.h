@@ -4,6 +4,9 @@
 
 #include "support/test.h"
 
+#include "base/clock.h"
+#include "huiyin/huiyin.h"
+
 #include <arpa/inet.h>
 #include <limits.h>
 #include <netinet/in.h>
@@ -11,6 +14,8 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+
+#define UP_PATIENCE_MS 60000
 
 struct up {
 	pid_t pid; /* 0 = not running */
@@ -74,6 +79,37 @@ static inline int up_stop(struct up *u, int with)
 	u->pid = 0;
 	fclose(u->out);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* The daemon's process, once it answers as another one than `before`. */
+static inline pid_t up_pid_of(struct common *common, const char *daemon, pid_t before)
+{
+	for (int64_t until = hy_mono_ms() + UP_PATIENCE_MS; hy_mono_ms() < until; usleep(50000)) {
+		struct hy_fault f = { 0 };
+		json_t *j = huiyin_ask_within(common, daemon, "health", NULL, 500, &f);
+		pid_t pid = (pid_t)huiyin_number(j, "pid");
+		json_decref(j);
+		if (pid && pid != before)
+			return pid;
+	}
+	fail_msg("the %s does not answer", daemon);
+	return 0;
+}
+
+/* Asks until the account has what is expected under that name. */
+static inline void up_wait_for(const char *install, const char *name, int64_t expected)
+{
+	for (int64_t until = hy_mono_ms() + UP_PATIENCE_MS; hy_mono_ms() < until; usleep(100000)) {
+		char *text = up_command(install, EX_OK, "audit --json");
+		json_t *j = json_loads(text, 0, NULL);
+		int64_t n = huiyin_number(j, name);
+		assert_int_equal(huiyin_number(j, "unaccounted"), 0);
+		json_decref(j);
+		free(text);
+		if (n == expected)
+			return;
+	}
+	fail_msg("'%s' does not become %d", name, (int)expected);
 }
 
 #endif
